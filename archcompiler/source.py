@@ -1,0 +1,299 @@
+"""Room 1, load: bytes to values with positions.
+
+Reads libyaml's *events* and builds the nodes itself, under budgets: libyaml's own composer recurses
+without a limit and expands aliases without a bound. Scalars follow the YAML 1.2 core schema, so
+`1e-3` is a float and `no`, `1_000`, `1:30` are strings. This room knows no key's meaning.
+"""
+
+from __future__ import annotations
+
+import re
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from archcompiler.errors import USAGE_OR_ENVIRONMENT, ArchcError, Diagnostic, Row
+from archcompiler.position import Position, Source
+
+MAX_BYTES = 4 * 1024 * 1024
+MAX_DEPTH = 64
+MAX_NODES = 200_000
+MAX_DIGITS = 300
+
+# libyaml where PyYAML was built with it, else the same events from Python.
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+_NULL = frozenset({"", "~", "null", "Null", "NULL"})
+_BOOL = {
+    "true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False,
+}  # fmt: skip
+_INT = re.compile(r"[-+]?[0-9]+")
+_FLOAT = re.compile(
+    r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?"
+    r"|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"
+)
+_RADIX = re.compile(r"0[xo][0-9a-fA-F]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar:
+    """A leaf: its value by the YAML 1.2 core rules and the text it was written as."""
+
+    value: bool | int | float | str | None
+    text: str
+    position: Position
+
+
+@dataclass(frozen=True, slots=True)
+class Sequence:
+    """A list of nodes."""
+
+    items: tuple[Node, ...]
+    position: Position
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One `key: value` of a mapping, with the position of its key."""
+
+    key: str
+    position: Position
+    node: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    """A mapping; keys are unique strings, in the order of the file."""
+
+    entries: dict[str, Entry]
+    position: Position
+
+
+Node = Scalar | Sequence | Mapping
+
+
+def load(path: Path, name: str | None = None) -> Node:
+    """Read one spec file.
+
+    `name` is what messages call the file; by default the path as given. Raises `ArchcError`: E101
+    when it cannot be read, E102 when it is larger than 4 MiB, else as `parse`.
+    """
+    shown = name or str(path)
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            kind = "a folder" if stat.S_ISDIR(status.st_mode) else "no regular file"
+            raise _unreadable(shown, f"it is {kind}")
+        if status.st_size > MAX_BYTES:
+            raise _fail("E102", f"{shown} is larger than 4 MiB", None)
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise _unreadable(shown, (error.strerror or "unknown reason").lower()) from None
+    if len(data) > MAX_BYTES:
+        raise _fail("E102", f"{shown} is larger than 4 MiB", None)
+    return parse(decode(data, shown), shown)
+
+
+def decode(data: bytes, name: str) -> str:
+    """Decode UTF-8, with or without a byte order mark; E103 names the first wrong byte."""
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise _fail("E103", f"{name} is not UTF-8 at byte {error.start}", None) from None
+
+
+def parse(text: str, name: str) -> Node:
+    """Build the nodes of one YAML document. Raises `ArchcError` with a code E104 to E112."""
+    return _Builder(Source(name, text)).document()
+
+
+class _Builder:
+    """Builds nodes from parser events; holds the budgets and the anchors of one document."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.count = 0
+        self.anchors: dict[str, tuple[Node, int] | None] = {}
+        self.events: Iterator[yaml.Event] = self._read_events()
+
+    def _read_events(self) -> Iterator[yaml.Event]:
+        try:
+            yield from yaml.parse(self.source.text, Loader=_LOADER)
+        except yaml.MarkedYAMLError as error:
+            raise self._syntax_error(error) from None
+        except yaml.reader.ReaderError as error:
+            raise self._bad_character(error) from None
+
+    def _syntax_error(self, error: yaml.MarkedYAMLError) -> ArchcError:
+        problem = error.problem or "this is not YAML"
+        mark = error.problem_mark or error.context_mark
+        position = self.at(mark) if mark else None
+        rows, hint = [], None
+        if error.context_mark and error.context:
+            rows = [Row(label=error.context, position=self.at(error.context_mark))]
+        if position and "\t" in self.source.line(position.line)[: position.column]:
+            problem, hint = "YAML forbids tabs for indentation", "indent with spaces"
+        return _fail("E104", problem, position, rows=tuple(rows), hint=hint)
+
+    def _bad_character(self, error: yaml.reader.ReaderError) -> ArchcError:
+        text = self.source.text
+        allowed = "\t\n\r\x85\u2028\u2029\u00a0\ufeff"
+        index = next(i for i, c in enumerate(text) if not (c.isprintable() or c in allowed))
+        line = text.count("\n", 0, index) + 1
+        column = index - text.rfind("\n", 0, index)
+        return _fail(
+            "E109",
+            f"U+{ord(text[index]):04X} is not allowed in YAML",
+            Position(self.source, line, column),
+        )
+
+    def at(self, mark: Any) -> Position:
+        return Position(self.source, mark.line + 1, mark.column + 1)
+
+    def document(self) -> Node:
+        root: Node | None = None
+        for event in self.events:
+            if isinstance(event, yaml.DocumentStartEvent):
+                if event.version or event.tags:
+                    raise _fail(
+                        "E106", "directives are not used in a spec", self.at(event.start_mark)
+                    )
+                if root is not None and event.explicit:
+                    raise _fail("E106", "one spec per file", self.at(event.start_mark))
+                root = self.node(next(self.events), 1)
+        if root is None or (isinstance(root, Scalar) and root.value is None):
+            raise _fail(
+                "E110",
+                "the spec is empty",
+                Position(self.source, 1, 1),
+                hint="a spec starts with `archc: 1` and `name: my_net`",
+            )
+        return root
+
+    def node(self, event: yaml.Event, depth: int) -> Node:
+        position = self.at(event.start_mark)
+        self.count += 1
+        if depth > MAX_DEPTH:
+            raise _fail("E107", f"nested deeper than {MAX_DEPTH} levels", position)
+        if isinstance(event, yaml.AliasEvent):
+            return self.alias(event, position)
+        self.check_budget(position)
+        tag = getattr(event, "tag", None)
+        if tag is not None:
+            raise _fail(
+                "E106", f"tags are not allowed, here `{tag}`", position, hint="remove the tag"
+            )
+        anchor, before = getattr(event, "anchor", None), self.count
+        if anchor is not None:
+            self.anchors[anchor] = None
+        built: Node
+        if isinstance(event, yaml.ScalarEvent):
+            built = self.scalar(event, position)
+        elif isinstance(event, yaml.SequenceStartEvent):
+            built = self.sequence(position, depth)
+        else:
+            built = self.mapping(position, depth)
+        if anchor is not None:
+            self.anchors[anchor] = (built, self.count - before + 1)
+        return built
+
+    def check_budget(self, position: Position) -> None:
+        if self.count > MAX_NODES:
+            raise _fail("E107", f"more than {MAX_NODES:,} nodes after aliases", position)
+
+    def alias(self, event: yaml.AliasEvent, position: Position) -> Node:
+        if event.anchor not in self.anchors:
+            raise _fail("E112", f"`*{event.anchor}` has no anchor `&{event.anchor}`", position)
+        known = self.anchors[event.anchor]
+        if known is None:
+            raise _fail("E112", f"`*{event.anchor}` contains itself", position)
+        node, size = known
+        self.count += size
+        self.check_budget(position)
+        return node
+
+    def scalar(self, event: yaml.ScalarEvent, position: Position) -> Scalar:
+        if not event.implicit[0]:  # quoted or block: text, whatever it looks like
+            return Scalar(event.value, event.value, position)
+        return Scalar(_core_value(event.value, position), event.value, position)
+
+    def sequence(self, position: Position, depth: int) -> Sequence:
+        items = []
+        for event in self.events:
+            if isinstance(event, yaml.SequenceEndEvent):
+                break
+            items.append(self.node(event, depth + 1))
+        return Sequence(tuple(items), position)
+
+    def mapping(self, position: Position, depth: int) -> Mapping:
+        entries: dict[str, Entry] = {}
+        for event in self.events:
+            if isinstance(event, yaml.MappingEndEvent):
+                break
+            key = self.node(event, depth + 1)
+            node = self.node(next(self.events), depth + 1)
+            entry = self.entry(key, node)
+            if entry.key in entries:
+                raise _fail(
+                    "E105",
+                    f"`{entry.key}` is written twice in this mapping",
+                    entry.position,
+                    rows=(Row(label="first", position=entries[entry.key].position),),
+                )
+            entries[entry.key] = entry
+        return Mapping(entries, position)
+
+    def entry(self, key: Node, node: Node) -> Entry:
+        if not isinstance(key, Scalar) or not isinstance(key.value, str):
+            raise _fail("E111", "a key must be a word", key.position, hint="put it in quotes")
+        if key.text == "<<":
+            raise _fail(
+                "E106",
+                "the merge key `<<` is not used in a spec",
+                key.position,
+                hint="put what is shared in `defaults` or in a block",
+            )
+        return Entry(key.value, key.position, node)
+
+
+def _core_value(text: str, position: Position) -> bool | int | float | str | None:
+    if text in _NULL:
+        return None
+    if text in _BOOL:
+        return _BOOL[text]
+    if _INT.fullmatch(text):
+        if len(text) > MAX_DIGITS:
+            raise _fail("E108", "this number is out of range", position)
+        return int(text)
+    if _FLOAT.fullmatch(text):
+        return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
+    if _RADIX.fullmatch(text):
+        raise _fail(
+            "E108",
+            f"`{text}` is a hexadecimal or octal number in YAML",
+            position,
+            hint="write numbers in decimal, sizes as 1x3, or put text in quotes",
+        )
+    return text
+
+
+def _unreadable(name: str, reason: str) -> ArchcError:
+    return _fail("E101", f"cannot read {name}: {reason}", None, exit_code=USAGE_OR_ENVIRONMENT)
+
+
+def _fail(
+    code: str,
+    message: str,
+    position: Position | None,
+    *,
+    rows: tuple[Row, ...] = (),
+    hint: str | None = None,
+    exit_code: int = 1,
+) -> ArchcError:
+    diagnostic = Diagnostic(code=code, message=message, position=position, rows=rows, hint=hint)
+    return ArchcError(diagnostic, exit_code=exit_code)
