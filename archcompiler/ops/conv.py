@@ -1,0 +1,147 @@
+"""Convolution."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from typing_extensions import override
+
+from archcompiler.fields import Count, Flag, KernelField, PaddingField, Shape, SizeField, WidthField
+from archcompiler.op import Example, ShapeError, one_map
+from archcompiler.unit import Unit, settle_bias
+from archcompiler.window import follows_size, output_size, resolve_kernel
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conv(Unit):
+    """y[i, j, f] = bias[f] + sum of kernel * x over the window and its channels.
+
+    Then the norm, then the activation. A cross-correlation, as in every framework. With `groups` g,
+    an output channel sees the input channels of its group only: the kernel is h x w x in / g x
+    filters. MACs: height * width of the output times the kernel's size.
+    """
+
+    key: ClassVar[str] = "conv"
+    main: ClassVar[str | None] = "filters"
+    part: ClassVar[str] = "conv"
+    written_only: ClassVar[Mapping[str, Any]] = {
+        "kernel": KernelField,
+        "shrink": Flag,
+        "width": WidthField,
+    }
+
+    filters: Count
+    kernel: SizeField
+    padding: PaddingField
+    stride: SizeField = (1, 1)
+    dilation: SizeField = (1, 1)
+    groups: Count = 1
+
+    examples: ClassVar[tuple[Example, ...]] = (
+        Example(
+            inputs=((5, 4, 3),),
+            written={"filters": 8, "kernel": 3, "padding": "same"},
+            output=(5, 4, 8),
+            params=224,
+            macs=4320,
+        ),
+        Example(
+            inputs=((7, 8, 2),),
+            written={"filters": 4, "kernel": "3x2", "stride": 2, "padding": "same", "bias": False},
+            output=(4, 4, 4),
+            params=48,
+            macs=768,
+        ),
+        Example(
+            inputs=((6, 6, 2),),
+            written={"filters": 3, "kernel": 2, "stride": 3, "padding": "valid"},
+            output=(2, 2, 3),
+            params=27,
+            macs=96,
+        ),
+        Example(
+            inputs=((6, 5, 4),),
+            written={"filters": 6, "kernel": 3, "padding": [0, 1, 2, 1], "groups": 2},
+            output=(5, 6, 6),
+            params=114,
+            macs=3240,
+        ),
+        Example(
+            inputs=((9, 9, 2),),
+            written={
+                "filters": 2, "kernel": 3, "padding": "same", "dilation": 2,
+                "norm": {"batch_norm": {"epsilon": 1e-3, "decay": 0.9, "gamma": True}},
+                "activation": "relu",
+            },
+            output=(9, 9, 2),
+            params=44,
+            macs=2916,
+        ),
+        Example(
+            inputs=((4, 6, 3),),
+            written={"filters": 5, "kernel": "map", "padding": "valid", "activation": "gelu"},
+            output=(1, 1, 5),
+            params=365,
+            macs=360,
+        ),
+        Example(
+            inputs=((3, 8, 1),),
+            written={"filters": 2, "kernel": 5, "padding": "valid", "shrink": True},
+            output=(1, 4, 2),
+            params=32,
+            macs=120,
+        ),
+        Example(
+            inputs=((1, 1, 4),),
+            written={
+                "filters": 8, "kernel": 1, "padding": "valid",
+                "width": {"multiplier": 0.3, "minimum": 2},
+            },
+            output=(1, 1, 2),
+            params=10,
+            macs=8,
+        ),
+    )  # fmt: skip
+
+    @classmethod
+    @override
+    def settle(cls, written: dict[str, Any], inputs: tuple[Shape, ...]) -> None:
+        settle_bias(written)
+        resolve_kernel(written, inputs[0])
+        width = written.pop("width", None)
+        if width is not None:
+            written["filters"] = width.scale(written["filters"])
+
+    @override
+    def infer(self, inputs: tuple[Shape, ...]) -> Shape:
+        height, width, channels = one_map(self, inputs)
+        for name, count in (("channels", channels), ("filters", self.filters)):
+            if count % self.groups:
+                raise ShapeError(
+                    "E407", f"{self.groups} groups do not divide {count} {name}", field="groups"
+                )
+        size = output_size(
+            (height, width), self.kernel, self.stride, self.padding, dilation=self.dilation
+        )
+        return (*size, self.filters)
+
+    @override
+    def kernel_shape(self, channels: int) -> Shape:
+        return (*self.kernel, channels // self.groups, self.filters)
+
+    @property
+    @override
+    def outputs(self) -> int:
+        return self.filters
+
+    @override
+    def macs(self, inputs: tuple[Shape, ...], output: Shape) -> int:
+        height, width = self.kernel
+        channels = inputs[0][-1] // self.groups
+        return output[0] * output[1] * height * width * channels * self.filters
+
+    @override
+    def follows_size(self, inputs: tuple[Shape, ...], written: Mapping[str, Any]) -> bool:
+        return follows_size(written, self.kernel, self.stride, self.padding, self.dilation)

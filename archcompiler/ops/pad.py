@@ -1,0 +1,34 @@
+"""Zero padding as a layer of its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from typing_extensions import override
+
+from archcompiler.fields import PaddingField, Shape
+from archcompiler.op import Example, Op, ShapeError, one_map
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pad(Op):
+    """Zeros around a map: `pad: 1`, `pad: 1x2`, or `pad: [top, bottom, left, right]`."""
+
+    key: ClassVar[str] = "pad"
+    main: ClassVar[str | None] = "amount"
+
+    amount: PaddingField
+
+    examples: ClassVar[tuple[Example, ...]] = (
+        Example(inputs=((3, 2, 4),), written={"amount": [0, 1, 2, 3]}, output=(4, 7, 4)),
+        Example(inputs=((3, 2, 1),), written={"amount": "1x2"}, output=(5, 6, 1)),
+    )
+
+    @override
+    def infer(self, inputs: tuple[Shape, ...]) -> Shape:
+        height, width, channels = one_map(self, inputs)
+        if isinstance(self.amount, str):
+            raise ShapeError("E409", "pad needs a number of pixels", field="amount")
+        top, bottom, left, right = self.amount
+        return (top + height + bottom, left + width + right, channels)

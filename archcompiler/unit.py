@@ -1,0 +1,121 @@
+"""The unit: weights, then an optional norm, then an optional activation (slim.conv2d)."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
+
+from pydantic import BeforeValidator, PlainSerializer
+from typing_extensions import override
+
+from archcompiler.fields import (
+    ActivationField,
+    Flag,
+    Init,
+    InitField,
+    NotNegative,
+    Says,
+    Shape,
+    WrongValue,
+)
+from archcompiler.op import Op, Weight, read_attributes, write_attributes
+from archcompiler.ops.batch_norm import BatchNorm
+
+GLOROT = Init("glorot_uniform")
+ZEROS = Init("zeros")
+
+NORMS: dict[str, type[BatchNorm]] = {BatchNorm.key: BatchNorm}
+"""The ops that `norm:` may name."""
+
+
+def _parse_norm(value: object) -> BatchNorm | None:
+    if value == "none":
+        return None
+    if isinstance(value, BatchNorm):
+        return value
+    if isinstance(value, dict) and len(value) == 1:
+        key, options = next(iter(value.items()))
+        if key in NORMS and isinstance(options, dict):
+            return NORMS[key](**read_attributes(NORMS[key], options))
+    raise WrongValue
+
+
+NormField = Annotated[
+    BatchNorm | None,
+    BeforeValidator(_parse_norm),
+    PlainSerializer(lambda norm: {norm.key: write_attributes(norm)} if norm else "none"),
+    Says(
+        "batch_norm, none, or one norm with its options like {batch_norm: {epsilon: 1e-5}}",
+        {
+            "oneOf": [
+                {"enum": [*NORMS, "none"]},
+                {"type": "object", "minProperties": 1, "maxProperties": 1},
+            ]
+        },
+    ),
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unit(Op):
+    """Base of the ops with a kernel: what conv and dense share.
+
+    `bias` is present by default exactly when no norm follows. `weight_decay` and `bias_decay` add
+    decay / 2 * ||w||^2 to the loss.
+    """
+
+    part: ClassVar[str]
+    """What the weights' piece of the unit is called."""
+
+    bias: Flag = True
+    norm: NormField = None
+    activation: ActivationField = None
+    init: InitField = GLOROT
+    bias_init: InitField = ZEROS
+    weight_decay: NotNegative = 0.0
+    bias_decay: NotNegative = 0.0
+
+    @classmethod
+    @override
+    def settle(cls, written: dict[str, Any], inputs: tuple[Shape, ...]) -> None:
+        settle_bias(written)
+
+    @property
+    def single(self) -> bool:
+        """Tell whether the layer is its weights alone, without norm and activation."""
+        return self.norm is None and self.activation is None
+
+    @abstractmethod
+    def kernel_shape(self, channels: int) -> Shape:
+        """Return the kernel's shape, input and output channels last."""
+
+    @property
+    @abstractmethod
+    def outputs(self) -> int:
+        """Return the number of output channels."""
+
+    @override
+    def weights(self, inputs: tuple[Shape, ...]) -> tuple[Weight, ...]:
+        part = "" if self.single else self.part
+        kernel = Weight(
+            name="kernel",
+            shape=self.kernel_shape(inputs[0][-1]),
+            part=part,
+            init=self.init,
+            decay=self.weight_decay,
+        )
+        bias = Weight(
+            name="bias",
+            shape=(self.outputs,),
+            part=part,
+            init=self.bias_init,
+            decay=self.bias_decay,
+        )
+        norm = self.norm.tensors(self.outputs, "norm") if self.norm else ()
+        return (kernel, *((bias,) if self.bias else ()), *norm)
+
+
+def settle_bias(written: dict[str, Any]) -> None:
+    """Give `bias` its default, in place: present exactly when no norm follows."""
+    written.setdefault("bias", written.get("norm") is None)
