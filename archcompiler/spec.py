@@ -1,0 +1,134 @@
+"""A spec as written: validated, with a position on everything, nothing resolved.
+
+Room 2 (`validate.py`) builds these; room 3 (`expand.py`) reads them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from archcompiler.expression import Expression, Value
+from archcompiler.fields import Shape
+from archcompiler.position import Position
+
+CONTAINERS = ("layers", "branches", "block")
+COMMON = ("name", "from", "expect", "end_point", "repeat", "defaults")
+"""Keys that any layer may have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A word that names or refers to something."""
+
+    text: str
+    position: Position
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """A written value.
+
+    Validated; an `Expression`; a dict or list that holds expressions, validated once they have
+    values; a `WrittenNorm`; or None, which unsets.
+    """
+
+    value: object
+    position: Position
+
+    @property
+    def open(self) -> bool:
+        """Tell whether the value must still be evaluated."""
+        return _has_expression(self.value)
+
+
+def _has_expression(value: object) -> bool:
+    if isinstance(value, dict):
+        return any(map(_has_expression, value.values()))
+    if isinstance(value, list):
+        return any(map(_has_expression, value))
+    return isinstance(value, Expression | WrittenNorm)
+
+
+Attributes = dict[str, Attribute]
+Defaults = dict[str, Attributes]
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenNorm:
+    """`norm: batch_norm`, or `norm: {batch_norm: {...}}` with attributes of its own."""
+
+    key: str
+    attributes: Attributes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layer:
+    """One layer; `key` is its op, or `layers`, `branches`, `block`."""
+
+    key: str
+    position: Position
+    name: Name | None = None
+    sources: tuple[Name, ...] = ()
+    expect: Attribute | None = None
+    end_point: bool | None = None
+    """None: named layers at the top of stem and body are, others are not."""
+    repeat: Attribute | None = None
+    defaults: Defaults = field(default_factory=dict)
+    attributes: Attributes = field(default_factory=dict)
+    """The op's own, its main number included."""
+    layers: tuple[Layer, ...] = ()
+    branches: tuple[Branch, ...] = ()
+    join: Literal["concat", "add"] = "concat"
+    split: Attributes | None = None
+    block: Name | None = None
+    arguments: Attributes = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Branch:
+    """One branch of a fork; a `single` layer takes the branch's name as its own."""
+
+    name: Name
+    layers: tuple[Layer, ...]
+    single: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """A template: parameters and a container."""
+
+    name: Name
+    params: Attributes
+    layer: Layer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """An output: a layer, and what training does with it."""
+
+    name: Name
+    layer: Layer
+    training_only: bool = False
+    loss_weight: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spec:
+    """One network as written."""
+
+    name: Name
+    summary: str
+    input: Shape
+    input_position: Position
+    output: Name | None
+    params: dict[str, tuple[Value, Position]]
+    defaults: Defaults
+    blocks: dict[str, Block]
+    stem: Layer
+    body: Layer
+    heads: tuple[Head, ...]
+    position: Position

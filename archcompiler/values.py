@@ -1,0 +1,253 @@
+"""How room 2 reads values, names and keys: each checked alone, each mistake reported once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from archcompiler import expression, fields, names
+from archcompiler.errors import Report, did_you_mean, one_of
+from archcompiler.expression import Expression, ExpressionError
+from archcompiler.op import Op, attributes
+from archcompiler.ops import BY_KEY
+from archcompiler.position import Position
+from archcompiler.source import Entry, Mapping, Node, Scalar, Sequence
+from archcompiler.spec import Attribute, Attributes, Defaults, Name, WrittenNorm
+from archcompiler.unit import NORMS, NormField
+
+
+class Values:
+    """Reads nodes into checked values; methods return None for what they reported."""
+
+    def __init__(self, report: Report) -> None:
+        self.report = report
+
+    def op_attribute(self, op: type[Op], name: str, entry: Entry) -> Attribute | None:
+        """Check one attribute of an op, wherever it is written."""
+        annotation = attributes(op)[name]
+        if annotation is NormField:
+            return self.norm(entry)
+        return self.attribute(entry, annotation)
+
+    def norm(self, entry: Entry) -> Attribute | None:
+        """Check the `norm` of a unit: a word, or one norm with options."""
+        node = entry.node
+        if isinstance(node, Mapping) and len(node.entries) == 1:
+            inner = next(iter(node.entries.values()))
+            if inner.key in NORMS and isinstance(inner.node, Mapping):
+                own = self.op_defaults(NORMS[inner.key], inner.node)
+                return Attribute(WrittenNorm(inner.key, own), node.position)
+        if isinstance(node, Scalar):
+            if node.value in NORMS:
+                return Attribute(WrittenNorm(str(node.value), {}), node.position)
+            if node.value is None or node.value == "none" or self.is_expression(node):
+                return self.attribute(entry, NormField)
+        self.report.error(
+            "E204",
+            f"`{entry.key}`: expected {fields.says(NormField).sentence}",
+            node.position,
+            hint=did_you_mean(node.text, (*NORMS, "none")) if isinstance(node, Scalar) else None,
+        )
+        return None
+
+    def defaults(self, entry: Entry | None) -> Defaults:
+        """Check a `defaults` mapping: by op, attribute by attribute."""
+        found: Defaults = {}
+        for item in self.items(entry):
+            op = BY_KEY.get(item.key)
+            if op is None:
+                self.report.error(
+                    "E202",
+                    f"`{item.key}` is no op, and defaults are by op",
+                    item.position,
+                    hint=did_you_mean(item.key, BY_KEY),
+                )
+            elif isinstance(item.node, Mapping):
+                found[item.key] = self.op_defaults(op, item.node)
+            else:
+                self.report.error(
+                    "E204",
+                    f"`{item.key}`: expected a mapping of attributes",
+                    item.node.position,
+                )
+        return found
+
+    def op_defaults(self, op: type[Op], node: Mapping) -> Attributes:
+        """Check a mapping of attributes of one op."""
+        known = tuple(op.key if name == op.main else name for name in attributes(op))
+        found = self.entries(node, known, f"`{op.key}`")
+        values: Attributes = {}
+        for key, entry in found.items():
+            name = op.main if key == op.key and op.main else key
+            if value := self.op_attribute(op, name, entry):
+                values[name] = value
+        return values
+
+    def attribute(self, entry: Entry | None, annotation: Any) -> Attribute | None:
+        """Check one value of a type; expressions wait until they can be evaluated."""
+        if entry is None:
+            return None
+        value = self.plain(entry.node)
+        attribute = Attribute(value, entry.node.position)
+        if value is None or attribute.open:
+            return attribute
+        try:
+            return Attribute(fields.check(annotation, value), entry.node.position)
+        except fields.WrongValue as error:
+            self.report.error("E204", f"`{entry.key}`: {error}", entry.node.position)
+            return None
+
+    def values(self, entry: Entry | None) -> Attributes:
+        """Read `with` or `split`: words to scalars or expressions."""
+        found: Attributes = {}
+        for item in self.items(entry):
+            value = self.plain(item.node)
+            if isinstance(value, dict | list):
+                self.report.error(
+                    "E204", f"`{item.key}`: expected one value, no list or mapping", item.position
+                )
+                continue
+            found[item.key] = Attribute(value, item.node.position)
+        return found
+
+    def plain(self, node: Node) -> object:
+        """Return the node as plain values, `$` scalars as expressions."""
+        if isinstance(node, Sequence):
+            return [self.plain(n) for n in node.items]
+        if isinstance(node, Mapping):
+            return {k: self.plain(e.node) for k, e in node.entries.items()}
+        if not self.is_expression(node):
+            return node.value
+        try:
+            return expression.parse(str(node.value)[1:], node.position)
+        except ExpressionError as error:
+            self.report.error("E208", str(error), node.position)
+            return None
+
+    def is_expression(self, node: Node) -> bool:
+        """Tell whether the node is a scalar that starts with `$`."""
+        return (
+            isinstance(node, Scalar) and isinstance(node.value, str) and node.value.startswith("$")
+        )
+
+    def is_null(self, node: Node) -> bool:
+        """Tell whether the node is null or empty."""
+        return isinstance(node, Scalar) and node.value is None
+
+    def entry(self, entry: Entry | None, annotation: Any) -> Any:
+        """Check a value that cannot be an expression; None where it is absent or wrong."""
+        if entry is None:
+            return None
+        found = self.attribute(entry, annotation)
+        if found is None or isinstance(found.value, Expression) or found.value is None:
+            if found is not None:
+                self.report.error(
+                    "E204",
+                    f"`{entry.key}`: expected {fields.says(annotation).sentence}",
+                    entry.node.position,
+                )
+            return None
+        return found.value
+
+    def entry_text(self, entry: Entry | None) -> str:
+        """Check free text; white space is folded."""
+        if entry is None:
+            return ""
+        if isinstance(entry.node, Scalar) and isinstance(entry.node.value, str):
+            return " ".join(entry.node.value.split())
+        self.report.error("E204", f"`{entry.key}`: expected text", entry.node.position)
+        return ""
+
+    def word(self, entry: Entry | None, words: tuple[str, ...]) -> str | None:
+        """Check one of a few words."""
+        if entry is None:
+            return None
+        if isinstance(entry.node, Scalar) and entry.node.value in words:
+            return str(entry.node.value)
+        self.report.error("E204", f"`{entry.key}`: expected {one_of(words)}", entry.node.position)
+        return None
+
+    # Names and keys
+
+    def name(self, text: str, position: Position) -> Name | None:
+        """Check a new name."""
+        problem = names.problem(text)
+        if problem:
+            hint = f"try `{text}_head`" if text.lower() in names.WINDOWS else None
+            self.report.error("E206", problem, position, hint=hint)
+            return None
+        return Name(text, position)
+
+    def node_name(self, node: Node) -> Name | None:
+        """Check a new name that is a value."""
+        if isinstance(node, Scalar) and isinstance(node.value, str):
+            return self.name(node.value, node.position)
+        self.report.error("E206", "expected a name", node.position)
+        return None
+
+    def entry_name(self, entry: Entry | None) -> Name | None:
+        """Check the new name behind a key."""
+        return self.node_name(entry.node) if entry else None
+
+    def entry_reference(self, entry: Entry | None) -> Name | None:
+        """Read a word that refers to something named elsewhere."""
+        if entry is None:
+            return None
+        if isinstance(entry.node, Scalar) and isinstance(entry.node.value, str):
+            return Name(entry.node.value, entry.node.position)
+        self.report.error("E204", f"`{entry.key}`: expected a name", entry.node.position)
+        return None
+
+    def parameter_name(self, item: Entry) -> bool:
+        """Check the name of a parameter."""
+        problem = names.parameter_problem(item.key)
+        if problem:
+            self.report.error("E206", problem, item.position)
+        return problem is None
+
+    def items(self, entry: Entry | None) -> list[Entry]:
+        """Return the entries of a mapping of free words, such as `params`."""
+        if entry is None or self.is_null(entry.node):
+            return []
+        if not isinstance(entry.node, Mapping):
+            self.report.error("E204", f"`{entry.key}`: expected a mapping", entry.node.position)
+            return []
+        return [e for k, e in entry.node.entries.items() if not k.startswith("x-")]
+
+    def named_nodes(self, entry: Entry | None, what: str) -> list[Entry]:
+        """Return entries whose keys are names, unique ignoring case."""
+        items = self.items(entry)
+        by_folded: dict[str, Entry] = {}
+        for item in items:
+            first = by_folded.setdefault(item.key.lower(), item)
+            if first is not item:
+                self.report.error(
+                    "E305", f"`{item.key}` and `{first.key}` differ only in case", item.position
+                )
+        if entry is not None and not items and what in ("heads", "branches"):
+            self.report.error("E205", f"`{what}` needs at least one", entry.position)
+        return items
+
+    def entries(
+        self,
+        node: Mapping,
+        known: tuple[str, ...],
+        where: str,
+        required: tuple[str, ...] = (),
+    ) -> dict[str, Entry]:
+        """Return the known entries; report unknown and missing ones. `x-` keys are the user's."""
+        found: dict[str, Entry] = {}
+        for key, entry in node.entries.items():
+            if key in known:
+                found[key] = entry
+            elif not key.startswith("x-"):
+                self.report.error(
+                    "E201",
+                    f"{where} has no key `{key}`",
+                    entry.position,
+                    hint=did_you_mean(key, known)
+                    or f"its keys are {', '.join(dict.fromkeys(known))}",
+                )
+        for key in required:
+            if key not in node.entries:
+                self.report.error("E205", f"{where} needs `{key}:`", node.position)
+        return found
