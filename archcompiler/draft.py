@@ -1,0 +1,123 @@
+"""The graph before shapes: structure settled, attributes still as written (rooms 3 to 4)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from archcompiler.expression import Expression
+from archcompiler.fields import Shape
+from archcompiler.position import Position
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Port:
+    """What enters a block, head, section, branch or group; its value is known in infer."""
+
+    owner: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scope:
+    """The names an expression may read, and the port that `in_channels` means.
+
+    `enters` is None at the top of a spec: there `in_channels` is that of the layer that asks.
+    """
+
+    params: dict[str, Bound]
+    enters: Port | None
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A written value together with the scope of the place that wrote it."""
+
+    value: object
+    position: Position
+    scope: Scope = field(repr=False)
+
+    @property
+    def parameter(self) -> str | None:
+        """Return the parameter's name where the value is a bare `$name`."""
+        value = self.value
+        return value.text if isinstance(value, Expression) and value.is_name else None
+
+
+BoundAttributes = dict[str, Bound]
+BoundDefaults = dict[str, BoundAttributes]
+
+
+@dataclass(frozen=True, slots=True)
+class DraftNorm:
+    """A unit's norm: which op, and the attributes the unit itself wrote for it."""
+
+    key: str
+    attributes: BoundAttributes
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class DraftGraph:
+    """A list of layers with one way in and one way out.
+
+    `single` is a branch whose one layer carries the branch's name.
+    """
+
+    name: str
+    port: Port
+    layers: tuple[Draft, ...]
+    output: Source
+    single: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Draft:
+    """One layer, expanded: its inputs are the very objects that make them."""
+
+    key: str
+    name: str
+    path: str
+    position: Position
+    sources: tuple[Source, ...]
+    source_positions: tuple[Position, ...]
+    scope: Scope
+    end_point: bool = False
+    named: bool = True
+    expect: Bound | None = None
+    attributes: BoundAttributes = field(default_factory=dict)
+    defaults: BoundDefaults = field(default_factory=dict)
+    graphs: tuple[DraftGraph, ...] = ()
+    join: Literal["concat", "add"] = "concat"
+    split: BoundAttributes | None = None
+    template: str = ""
+    arguments: BoundAttributes = field(default_factory=dict)
+
+
+Source = Draft | Port
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class DraftHead:
+    """One head of the network."""
+
+    layer: Draft
+    port: Port
+    training_only: bool
+    loss_weight: float | None
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class DraftNetwork:
+    """A whole network without shapes."""
+
+    name: str
+    summary: str
+    input: Shape
+    port: Port
+    params: BoundAttributes
+    free_params: tuple[str, ...]
+    stem: DraftGraph
+    body: DraftGraph
+    heads: tuple[DraftHead, ...]
+    output: str
+    expectations_bind: bool
+    position: Position

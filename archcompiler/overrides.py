@@ -1,0 +1,168 @@
+"""Changes from the command line: `param=value`, `input=HxW`, `PATH.attribute=value`.
+
+Each becomes a value with a position in the argument itself, so that errors point into it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from archcompiler import fields, source
+from archcompiler.errors import (
+    USAGE_OR_ENVIRONMENT,
+    ArchcError,
+    Diagnostic,
+    Report,
+    did_you_mean,
+)
+from archcompiler.expression import Value
+from archcompiler.ops import BY_KEY
+from archcompiler.position import Position, Source
+from archcompiler.source import Node, Scalar
+from archcompiler.spec import Layer, Spec
+from archcompiler.validate import plain_value, single_attribute
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """One `target=value` of the command line; `position` is that of the target."""
+
+    target: str
+    node: Node
+    position: Position
+
+    @property
+    def path(self) -> str:
+        """Return the path of the layer, empty for a parameter or the input."""
+        return self.target.partition(".")[0] if "." in self.target else ""
+
+    @property
+    def attribute(self) -> str:
+        """Return what follows the path, such as `kernel` or `with.mid`."""
+        return self.target.partition(".")[2]
+
+
+def parse_assignment(text: str) -> Assignment:
+    """Read one argument. Raises E704, exit code 2, when it is no assignment."""
+    target, equals, value = text.partition("=")
+    position = Position(Source("command line", text), 1, 1)
+    if not equals or not target:
+        diagnostic = Diagnostic(
+            code="E704",
+            message=f"`{text}` is no assignment",
+            position=position,
+            hint="write num_classes=10, input=224x224 or Mixed_5b/Branch_0.kernel=3",
+        )
+        raise ArchcError(diagnostic, exit_code=USAGE_OR_ENVIRONMENT)
+    node = source.parse(" " * (len(target) + 1) + value, "command line") if value else None
+    at = Position(position.source, 1, len(target) + 2)
+    if node is None:
+        node = Scalar(None, "", at)
+    return Assignment(target, _moved(node, position.source), position)
+
+
+def _moved(node: Node, to: Source) -> Node:
+    """Let positions point into the argument as the user typed it."""
+    position = Position(to, node.position.line, node.position.column)
+    if isinstance(node, source.Sequence):
+        return source.Sequence(tuple(_moved(n, to) for n in node.items), position)
+    if isinstance(node, source.Mapping):
+        entries = {
+            k: source.Entry(k, Position(to, e.position.line, e.position.column), _moved(e.node, to))
+            for k, e in node.entries.items()
+        }
+        return source.Mapping(entries, position)
+    return Scalar(node.value, node.text, position)
+
+
+def apply(spec: Spec, assignments: Iterable[Assignment], report: Report) -> Spec:
+    """Change parameters and the input; layers are changed by `change` when they expand."""
+    for assignment in assignments:
+        if assignment.path:
+            continue
+        if assignment.target == "input":
+            spec = _with_input(spec, assignment, report)
+        elif assignment.target in spec.params:
+            spec = _with_parameter(spec, assignment, report)
+        else:
+            report.error(
+                "E310",
+                f"the spec has no parameter `{assignment.target}`",
+                assignment.position,
+                hint=did_you_mean(assignment.target, (*spec.params, "input"))
+                or f"it has {', '.join((*spec.params, 'input'))}",
+            )
+    return spec
+
+
+def _with_input(spec: Spec, assignment: Assignment, report: Report) -> Spec:
+    node = assignment.node
+    text = node.text if isinstance(node, Scalar) else ""
+    if text.count("x") == 1:
+        text += f"x{spec.input[2]}"
+    try:
+        shape = fields.check(fields.MapField, text)
+    except fields.WrongValue:
+        report.error(
+            "E204",
+            f"`input`: expected a size like 224x224 or 224x224x3, got {fields.plain(text)}",
+            node.position,
+        )
+        return spec
+    assert isinstance(shape, tuple)
+    return dataclasses.replace(spec, input=shape, input_position=node.position)
+
+
+def _with_parameter(spec: Spec, assignment: Assignment, report: Report) -> Spec:
+    old, _ = spec.params[assignment.target]
+    node = assignment.node
+    value = node.value if isinstance(node, Scalar) else None
+    if type(old) is float and type(value) is int:
+        value = float(value)
+    if value is None or type(value) is not type(old):
+        kinds: dict[type, str] = {
+            bool: "true or false", int: "a whole number", float: "a number", str: "a word",
+        }  # fmt: skip
+        report.error(
+            "E204",
+            f"`{assignment.target}`: expected {kinds[type(old)]} like its default "
+            f"{fields.plain(old)}",
+            node.position,
+        )
+        return spec
+    checked: Value = value
+    params = spec.params | {assignment.target: (checked, node.position)}
+    return dataclasses.replace(spec, params=params)
+
+
+def change(layer: Layer, assignment: Assignment, report: Report) -> Layer:
+    """Set one attribute of a layer: its op's, `with.PARAMETER`, or `defaults.OP.ATTRIBUTE`."""
+    head, _, rest = assignment.attribute.partition(".")
+    if head == "with" and layer.block and rest:
+        argument = plain_value(assignment.node, report)
+        return dataclasses.replace(layer, arguments=layer.arguments | {rest: argument})
+    op_key, _, attribute = rest.partition(".")
+    if head == "defaults" and op_key in BY_KEY and attribute:
+        if found := single_attribute(op_key, attribute, assignment.node, report):
+            of_op = layer.defaults.get(op_key, {}) | {_field(op_key, attribute): found}
+            return dataclasses.replace(layer, defaults=layer.defaults | {op_key: of_op})
+        return layer
+    if layer.key in BY_KEY and not rest:
+        if found := single_attribute(layer.key, head, assignment.node, report):
+            attributes = layer.attributes | {_field(layer.key, head): found}
+            return dataclasses.replace(layer, attributes=attributes)
+        return layer
+    report.error(
+        "E310",
+        f"`{assignment.path}` has no attribute `{assignment.attribute}`",
+        assignment.position,
+        hint="a block has `with.PARAMETER`, a container `defaults.OP.ATTRIBUTE`",
+    )
+    return layer
+
+
+def _field(op_key: str, name: str) -> str:
+    main = BY_KEY[op_key].main
+    return main if main and name == op_key else name
