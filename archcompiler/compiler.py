@@ -1,0 +1,65 @@
+"""The rooms in order: read this file first.
+
+load      source.py     bytes -> nodes with positions
+validate  validate.py   nodes -> Spec
+expand    expand.py     Spec -> graph without shapes
+infer     infer.py      graph -> Network: shapes, parameters, MACs
+lower     backend       Network -> Module, all decisions taken
+emit      backend       Module -> files
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from archcompiler.errors import Diagnostic
+from archcompiler.expand import expand
+from archcompiler.infer import infer
+from archcompiler.ir import Network
+from archcompiler.overrides import Assignment
+from archcompiler.source import Node, load
+from archcompiler.validate import validate
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A network, and what the rooms noted on the way."""
+
+    network: Network
+    notes: tuple[Diagnostic, ...]
+
+
+def compile_file(
+    path: Path, assignments: Sequence[Assignment] = (), *, name: str | None = None
+) -> Compiled:
+    """Run the rooms load to infer over one spec file.
+
+    `name` is what messages call the file. Raises `ArchcError` with the errors of the first room
+    that found any.
+    """
+    with _collector_paused():
+        return compile_node(load(path, name), assignments, source=path.name)
+
+
+def compile_node(node: Node, assignments: Sequence[Assignment] = (), *, source: str) -> Compiled:
+    """Run the rooms validate to infer over one loaded document."""
+    with _collector_paused():
+        draft = expand(validate(node), assignments)
+        network, report = infer(draft, source)
+    return Compiled(network, report.notes)
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Pause Python's cyclic collector: its full passes make large graphs cost quadratic time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

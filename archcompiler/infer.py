@@ -1,0 +1,426 @@
+"""Room 4, infer: attributes get values, values get shapes, layers get parameters and MACs.
+
+A layer whose input failed is skipped in silence, so that an error is the first cause.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from archcompiler import fields
+from archcompiler.draft import Bound, Draft, DraftGraph, DraftNetwork, DraftNorm, Port, Source
+from archcompiler.errors import Report, Row
+from archcompiler.evaluate import Unknown, evaluate
+from archcompiler.expression import Expression, ExpressionError
+from archcompiler.fields import Shape, shape_text
+from archcompiler.ir import (
+    Argument,
+    Container,
+    EndPoint,
+    Fork,
+    Graph,
+    Group,
+    Head,
+    Instance,
+    Network,
+    Node,
+    Value,
+)
+from archcompiler.op import Op, ShapeError, attributes, required
+from archcompiler.ops import BY_KEY
+from archcompiler.ops.add import Add
+from archcompiler.ops.concat import Concat
+from archcompiler.position import Position
+from archcompiler.unit import NORMS, NormField
+
+MAX_PARAMS = 2**40
+MAX_ELEMENTS = 2**53
+
+JOINS: dict[str, Op] = {"concat": Concat(), "add": Add()}
+
+
+def infer(draft: DraftNetwork, source: str) -> tuple[Network, Report]:
+    """Infer a network; the report holds notes. Raises `ArchcError` with errors E401 to E412."""
+    inference = _Inference(report=Report(), binding=draft.expectations_bind)
+    network = inference.network(draft, source)
+    inference.report.raise_errors()
+    assert network is not None, "no errors, so there is a network"
+    return network, inference.report
+
+
+@dataclass(slots=True)
+class _Inference:
+    report: Report
+    binding: bool
+    values: dict[Source, Value | None] = field(default_factory=dict)
+    nodes: dict[Draft, Node] = field(default_factory=dict)
+    origins: dict[Value, Position] = field(default_factory=dict)
+
+    def network(self, draft: DraftNetwork, source: str) -> Network | None:
+        image = Value("input", draft.input)
+        self.values[draft.port] = image
+        stem = self.graph(draft.stem, image)
+        body_input = self.values.get(draft.stem.output)
+        self.values.setdefault(draft.body.port, body_input)
+        body = self.graph(draft.body, body_input)
+        heads = []
+        for head in draft.heads:
+            self.values[head.port] = self.values.get(head.layer.sources[0])
+            if node := self.node(head.layer):
+                heads.append(
+                    Head(
+                        name=head.layer.name,
+                        node=node,
+                        training_only=head.training_only,
+                        loss_weight=head.loss_weight,
+                    )
+                )
+        if stem is None or body is None or len(heads) != len(draft.heads):
+            return None
+        params = {
+            k: cast(Argument, evaluate(b.value, b.scope, None)) for k, b in draft.params.items()
+        }
+        self.check_size(heads, (*stem.nodes, *body.nodes), draft.position)
+        return Network(
+            name=draft.name,
+            summary=draft.summary,
+            source=source,
+            params=params,
+            free_params=draft.free_params,
+            stem=stem,
+            body=body,
+            heads=tuple(heads),
+            output=draft.output,
+            end_points=self.end_points(draft),
+        )
+
+    def check_size(self, heads: Sequence[Head], trunk: Sequence[Node], position: Position) -> None:
+        nodes = [n for root in (*trunk, *(h.node for h in heads)) for n in root.walk()]
+        total = sum(w.count for n in nodes for w in n.weights)
+        if total > MAX_PARAMS:
+            self.report.error("E410", f"{total:,} parameters are more than 2^40", position)
+
+    def end_points(self, draft: DraftNetwork) -> tuple[EndPoint, ...]:
+        roots = (*draft.stem.layers, *draft.body.layers, *(h.layer for h in draft.heads))
+        found = [self.nodes[d] for d in _end_points(roots)]
+        own = [n.name for n in found]
+        return tuple(
+            EndPoint(name=n.name if own.count(n.name) == 1 else n.path, node=n) for n in found
+        )
+
+    def graph(self, draft: DraftGraph, enters: Value | None) -> Graph | None:
+        nodes = [self.node(layer) for layer in draft.layers]
+        output = self.values.get(draft.output)
+        if enters is None or output is None or not all(nodes):
+            return None
+        return Graph(
+            name=draft.name,
+            input=enters,
+            nodes=tuple(n for n in nodes if n),
+            output=output,
+            single=draft.single,
+        )
+
+    def node(self, draft: Draft) -> Node | None:
+        inputs = [self.values.get(s) for s in draft.sources]
+        known = [v for v in inputs if v is not None]
+        if len(known) < len(inputs):
+            self.values[draft] = None
+            for graph in draft.graphs:  # what is independent of the input still gets checked
+                self.values[graph.port] = None
+                self.graph(graph, None)
+            return None
+        node = (
+            self.op(draft, tuple(known)) if draft.key in BY_KEY else self.container(draft, known[0])
+        )
+        self.values[draft] = node.output if node else None
+        if node:
+            self.nodes[draft] = node
+            self.origins[node.output] = draft.position
+            self.expectation(draft, node)
+        return node
+
+    # Ops
+
+    def op(self, draft: Draft, inputs: tuple[Value, ...]) -> Node | None:
+        op_class = BY_KEY[draft.key]
+        written: dict[str, Any] | None = {}
+        for name, bound in draft.attributes.items():
+            found = self.attribute(draft, name, bound)
+            if found is _FAILED:
+                written = None
+            elif written is not None:
+                written[name] = found
+        if written is None:
+            return None
+        shapes = tuple(v.shape for v in inputs)
+        try:
+            op = op_class.resolve(written, shapes)
+            output = op.infer(shapes)
+        except ShapeError as error:
+            self.shape_error(draft, inputs, error)
+            return None
+        size = 1
+        for n in output:
+            size *= n
+        if size > MAX_ELEMENTS:
+            self.report.error("E410", f"{shape_text(output)} is too large", draft.position)
+            return None
+        return Node(
+            name=draft.path.rpartition("/")[2],
+            path=draft.path,
+            op=op,
+            inputs=inputs,
+            output=Value(draft.path, output),
+            position=draft.position,
+            named=draft.named,
+            expressions=_expressions(draft, draft.attributes),
+            weights=op.weights(shapes),
+            macs=op.macs(shapes, output),
+            follows_size=op.follows_size(shapes, written),
+        )
+
+    def attribute(self, draft: Draft, name: str, bound: Bound) -> object:
+        annotation = attributes(BY_KEY[draft.key])[name]
+        if annotation is NormField:
+            return self.norm(draft, bound)
+        return self.checked(draft, name, annotation, bound)
+
+    def checked(self, draft: Draft, name: str, annotation: object, bound: Bound) -> object:
+        """Evaluate one value and check it against its type; `_FAILED` where that was reported."""
+        value = bound.value
+        if not _is_open(value):
+            return value
+        found = self.evaluated(draft, bound)
+        if found is _FAILED:
+            return found
+        if isinstance(found, float) and found.is_integer() and annotation is fields.Count:
+            found = int(found)
+        try:
+            return fields.check(annotation, found)
+        except fields.WrongValue as error:
+            shown = f"`{name}`: `{value}`" if isinstance(value, Expression) else f"`{name}`"
+            self.report.error("E409", f"{shown}: {error}", bound.position)
+            return _FAILED
+
+    def evaluated(self, draft: Draft, bound: Bound) -> object:
+        try:
+            return evaluate(bound.value, bound.scope, self.channels, draft.scope.enters)
+        except Unknown:
+            return _FAILED
+        except ExpressionError as error:
+            self.report.error("E401", f"`{bound.value}` has no value: {error}", bound.position)
+            return _FAILED
+
+    def channels(self, port: Port) -> int:
+        value = self.values.get(port)
+        if value is None:
+            raise Unknown
+        return value.channels
+
+    def norm(self, draft: Draft, bound: Bound) -> object:
+        value = bound.value
+        if isinstance(value, Expression):
+            value = self.evaluated(draft, bound)
+            if value is _FAILED:
+                return value
+            if value in NORMS:
+                value = DraftNorm(str(value), {})
+        if value is None or value == "none":
+            return None
+        if not isinstance(value, DraftNorm):
+            expected = fields.says(NormField).sentence
+            self.report.error("E409", f"`norm`: expected {expected}", bound.position)
+            return _FAILED
+        op = NORMS[value.key]
+        merged = draft.defaults.get(value.key, {}) | value.attributes
+        merged = {k: b for k, b in merged.items() if b.value is not None}
+        failed = False
+        for name in required(op):
+            if name not in merged:
+                failed = True
+                self.report.error(
+                    "E309",
+                    f"`norm: {value.key}` needs `{name}`",
+                    bound.position,
+                    hint=f"say it once: `defaults: {{{value.key}: {{{name}: {_NORM[name]}}}}}`",
+                )
+        found = {k: self.checked(draft, k, attributes(op)[k], b) for k, b in merged.items()}
+        if failed or any(v is _FAILED for v in found.values()):
+            return _FAILED
+        return op(**cast(dict[str, Any], found))
+
+    def shape_error(self, draft: Draft, inputs: Sequence[Value], error: ShapeError) -> None:
+        bound = draft.attributes.get(error.field or "")
+        position = bound.position if bound else draft.position
+        if len(inputs) > 1:
+            position = _first_odd(inputs, draft.source_positions) or position
+            rows = self.rows(inputs, [v.name for v in inputs])
+        else:
+            rows = self.rows(inputs, [f"{draft.path} reads {inputs[0].name}"])
+        self.report.error(error.code, error.message, position, rows=rows, hint=error.hint)
+
+    def rows(self, values: Sequence[Value], labels: Sequence[str]) -> list[Row]:
+        return [
+            Row(label=label, value=shape_text(v.shape), position=self.origins.get(v))
+            for v, label in zip(values, labels, strict=True)
+        ]
+
+    # Containers
+
+    def container(self, draft: Draft, enters: Value) -> Node | None:
+        made: tuple[Container, tuple[Graph, ...], Shape] | None
+        if draft.key == "branches":
+            made = self.fork(draft, enters)
+        else:
+            graph = self.inner(draft.graphs[0], enters.shape)
+            op = self.instance(draft) if draft.key == "block" else Group()
+            made = (op, (graph,), graph.output.shape) if graph and op else None
+        if made is None:
+            return None
+        container, graphs, shape = made
+        return Node(
+            name=draft.path.rpartition("/")[2],
+            path=draft.path,
+            op=container,
+            inputs=(enters,),
+            output=Value(draft.path, shape),
+            position=draft.position,
+            named=draft.named,
+            graphs=graphs,
+            expressions=_expressions(draft, draft.arguments),
+        )
+
+    def inner(self, graph: DraftGraph, shape: Shape) -> Graph | None:
+        value = Value(graph.port.owner, shape)
+        self.values[graph.port] = value
+        return self.graph(graph, value)
+
+    def instance(self, draft: Draft) -> Instance | None:
+        found = {k: self.evaluated(draft, b) for k, b in draft.arguments.items()}
+        if any(v is _FAILED for v in found.values()):
+            return None
+        return Instance(draft.template, cast(dict[str, Argument], found))
+
+    def fork(
+        self, draft: Draft, enters: Value
+    ) -> tuple[Container, tuple[Graph, ...], Shape] | None:
+        shares = self.shares(draft, enters)
+        if shares is None:
+            return None
+        graphs = [
+            self.inner(graph, (*enters.shape[:-1], share))
+            for graph, share in zip(draft.graphs, shares, strict=True)
+        ]
+        found = tuple(g for g in graphs if g)
+        if len(found) < len(graphs):
+            return None
+        outputs = [g.output for g in found]
+        try:
+            shape = JOINS[draft.join].infer(tuple(v.shape for v in outputs))
+        except ShapeError as error:
+            labels = [f"{draft.path}/{g.name}" if draft.named else g.name for g in found]
+            rows = self.rows(outputs, labels)
+            position = _first_odd(outputs, [r.position or draft.position for r in rows])
+            self.report.error(
+                error.code,
+                error.message,
+                position or draft.position,
+                rows=rows,
+                hint=_join_hint(outputs, draft.join),
+            )
+            return None
+        return Fork(draft.join, tuple(shares) if draft.split is not None else None), found, shape
+
+    def shares(self, draft: Draft, enters: Value) -> list[int] | None:
+        """Return the channels that enter each branch."""
+        if draft.split is None:
+            return [enters.channels] * len(draft.graphs)
+        found = {
+            k: self.checked(draft, k, fields.Count, b) if b.value is not None else _FAILED
+            for k, b in draft.split.items()
+        }
+        if any(v is _FAILED for v in found.values()):
+            return None
+        sizes = cast(dict[str, int], found)
+        if (
+            any(type(v) is not int for v in sizes.values())
+            or sum(sizes.values()) != enters.channels
+        ):
+            self.report.error(
+                "E408",
+                f"`split` adds up to {sum(sizes.values())}, but {enters.channels} channels enter",
+                next(iter(draft.split.values())).position,
+                rows=self.rows([enters], [enters.name]),
+            )
+            return None
+        return [sizes[g.name] for g in draft.graphs]
+
+    # Expectations
+
+    def expectation(self, draft: Draft, node: Node) -> None:
+        bound = draft.expect
+        if bound is None or bound.value is None:
+            return
+        expected = self.checked(draft, "expect", fields.ShapeField, bound)
+        shape = node.output.shape
+        if expected is _FAILED or expected == shape:
+            return
+        assert isinstance(expected, tuple)
+        message = f"`{node.path}` gives {shape_text(shape)}, not {shape_text(expected)}"
+        if not self.binding:
+            self.report.note("E406", f"{message} as the file expects of itself", bound.position)
+            return
+        rows = self.rows(node.inputs, [f"input {v.name}" for v in node.inputs])
+        parts = node.graphs
+        while len(parts) == 1 and parts[0].nodes:
+            parts = parts[0].nodes[-1].graphs
+        rows += self.rows([g.output for g in parts], [g.name for g in parts])
+        self.report.error("E406", message, bound.position, rows=rows)
+
+
+_FAILED = object()
+_NORM = {"epsilon": "1e-3", "decay": "0.99", "gamma": "true"}
+
+
+def _is_open(value: object) -> bool:
+    if isinstance(value, dict):
+        return any(map(_is_open, value.values()))
+    if isinstance(value, list):
+        return any(map(_is_open, value))
+    return isinstance(value, Expression)
+
+
+def _expressions(draft: Draft, bound: dict[str, Bound]) -> dict[str, str]:
+    """Return the attributes that the enclosing block's own text gave as expressions."""
+    return {
+        name: b.value.text
+        for name, b in bound.items()
+        if isinstance(b.value, Expression) and b.scope is draft.scope
+    }
+
+
+def _end_points(drafts: Sequence[Draft]) -> Iterator[Draft]:
+    for draft in drafts:
+        for graph in draft.graphs:
+            yield from _end_points(graph.layers)
+        if draft.end_point:
+            yield draft
+
+
+def _first_odd(values: Sequence[Value], positions: Sequence[Position]) -> Position | None:
+    for value, position in zip(values, positions, strict=False):
+        if value.shape[:-1] != values[0].shape[:-1] or len(value.shape) != len(values[0].shape):
+            return position
+    for value, position in zip(values, positions, strict=False):
+        if value.shape != values[0].shape:
+            return position
+    return None
+
+
+def _join_hint(values: Sequence[Value], join: str) -> str:
+    if join == "add":
+        return "a 1x1 conv on the shorter path gives it the same shape"
+    return "equal strides and paddings in every branch give equal sizes"

@@ -1,0 +1,195 @@
+"""The IR: a typed, frozen, hierarchical graph.
+
+Values are objects; a node's inputs are the very values other nodes give. Blocks, forks and groups
+are nodes that hold graphs, so that structure survives to the emitted code. A pass returns a new
+network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from archcompiler.fields import Shape
+from archcompiler.op import Op, Weight
+from archcompiler.position import Position
+
+Argument = bool | int | float | str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Value:
+    """One tensor of one image; `name` is the path of what gives it."""
+
+    name: str
+    shape: Shape
+
+    @property
+    def channels(self) -> int:
+        """Return the number of channels."""
+        return self.shape[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Layers one after the other under one name."""
+
+    key = "layers"
+
+
+@dataclass(frozen=True, slots=True)
+class Fork:
+    """Branches side by side, joined; `split` gives each its share of the channels."""
+
+    join: Literal["concat", "add"]
+    split: tuple[int, ...] | None = None
+    key = "branches"
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """One use of a block template, with the values of its parameters."""
+
+    template: str
+    arguments: Mapping[str, Argument]
+    key = "block"
+
+
+Container = Group | Fork | Instance
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Graph:
+    """Nodes in topological order, between one input and one output.
+
+    `single` is a branch whose one layer carries the branch's name.
+    """
+
+    name: str
+    input: Value
+    nodes: tuple[Node, ...]
+    output: Value
+    single: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Node:
+    """One layer.
+
+    `expressions` maps attributes (or block arguments) to the expression of the enclosing block
+    that gave them. `follows_size` tells that the layer is right only at this input size.
+    """
+
+    name: str
+    path: str
+    op: Op | Container
+    inputs: tuple[Value, ...]
+    output: Value
+    position: Position
+    named: bool = True
+    graphs: tuple[Graph, ...] = ()
+    expressions: Mapping[str, str] = field(default_factory=dict)
+    weights: tuple[Weight, ...] = ()
+    macs: int = 0
+    follows_size: bool = False
+
+    def walk(self) -> Iterator[Node]:
+        """Yield the node and every node inside it, outer before inner."""
+        yield self
+        for graph in self.graphs:
+            for node in graph.nodes:
+                yield from node.walk()
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Head:
+    """One head: its node, and what training does with it."""
+
+    name: str
+    node: Node
+    training_only: bool
+    loss_weight: float | None
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class EndPoint:
+    """A named intermediate result."""
+
+    name: str
+    node: Node
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Totals:
+    """Counts over a set of layers: parameters, trainable ones, multiply-adds of one image."""
+
+    params: int
+    trainable: int
+    macs: int
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Network:
+    """A whole network with shapes.
+
+    `source` is the name of the file it was written in; `free_params` are the parameters that only
+    stand, bare, as attributes of single layers outside blocks: emitted code may keep them open.
+    """
+
+    name: str
+    summary: str
+    source: str
+    params: Mapping[str, Argument]
+    free_params: tuple[str, ...]
+    stem: Graph
+    body: Graph
+    heads: tuple[Head, ...]
+    output: str
+    end_points: tuple[EndPoint, ...]
+
+    @property
+    def input(self) -> Value:
+        """Return the image that enters."""
+        return self.stem.input
+
+    @property
+    def trunk(self) -> tuple[Node, ...]:
+        """Return the layers of stem and body."""
+        return (*self.stem.nodes, *self.body.nodes)
+
+    @property
+    def output_head(self) -> Head:
+        """Return the head that evaluation returns."""
+        return next(h for h in self.heads if h.name == self.output)
+
+    @property
+    def training_heads(self) -> tuple[Head, ...]:
+        """Return the heads that only training computes."""
+        return tuple(h for h in self.heads if h.training_only)
+
+    @property
+    def follows_size(self) -> bool:
+        """Tell whether any layer is right only at this input size."""
+        return any(node.follows_size for node in self.walk())
+
+    def walk(self, *, inference: bool = False) -> Iterator[Node]:
+        """Yield every node, outer before inner; `inference` leaves training-only heads out."""
+        heads = (h.node for h in self.heads if not (inference and h.training_only))
+        for node in (*self.trunk, *heads):
+            yield from node.walk()
+
+    def totals(self, *, inference: bool = False) -> Totals:
+        """Return counts of the whole network, or of what evaluation computes."""
+        return totals(self.walk(inference=inference))
+
+
+def totals(nodes: Iterator[Node]) -> Totals:
+    """Add up parameters and multiply-adds of nodes, none of which may hold another."""
+    params = trainable = macs = 0
+    for node in nodes:
+        macs += node.macs
+        for weight in node.weights:
+            params += weight.count
+            trainable += weight.count if weight.trainable else 0
+    return Totals(params=params, trainable=trainable, macs=macs)
