@@ -1,0 +1,257 @@
+"""Put a build into its folder: all of it or nothing, never over a file that archc did not write.
+
+A build is staged in `.archc-<pid>.tmp/`, synced, and moved file by file, the manifest last. The
+staged manifest is written once its stage is whole, so where a process was killed while it moved
+files, the next run finds a stage that it can finish. A lock keeps builds of one folder apart, and
+who holds it knows that every stage it finds belongs to a dead process.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from itertools import count
+from pathlib import Path
+
+from archcompiler.errors import USAGE_OR_ENVIRONMENT, ArchcError, Diagnostic
+from archcompiler.manifest import MANIFEST as MANIFEST
+from archcompiler.manifest import NOT_A_FILE, OURS, Manifest, fingerprint, is_plain, read, sha256
+from archcompiler.manifest import drift as drift
+
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
+
+_LOCK = f"{OURS}lock.tmp"
+_SAVED = f"{OURS}saved"
+_STAGE = re.compile(rf"{re.escape(OURS)}\d+\.tmp")
+_IGNORED = ("__pycache__", "*.py[co]", ".DS_Store", f"{OURS}*.tmp")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """What a build did to its folder, as names of files; `archc.lock` is one of them."""
+
+    folder: Path
+    written: tuple[str, ...] = ()
+    unchanged: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    backups: tuple[str, ...] = ()
+
+
+def write(folder: Path, files: Mapping[str, str], *, source: str, force: bool = False) -> Written:
+    """Make `files` the build in `folder`: afterwards it holds all of them, or is as it was.
+
+    `source` is the spec's name, for the manifest. Raises `ArchcError` (exit code 2): E601 for files
+    that archc did not write, E602 for edited ones (`force` keeps both as `NAME.bak`), E603 where
+    the folder cannot be written. Stale files of the last build go, unless somebody edited them.
+    """
+    if odd := [name for name in files if not is_plain(name)]:
+        raise ValueError(f"not the name of a file in the output folder: {odd[0]!r}")
+    wanted = {name: files[name].encode() for name in sorted(files)}
+    built = Manifest(files={name: sha256(data) for name, data in wanted.items()}, spec=source)
+    wanted[MANIFEST] = built.to_bytes()
+    try:
+        if not _changed(folder, wanted) and not any(n.startswith(OURS) for n in os.listdir(folder)):
+            return Written(folder=folder, unchanged=tuple(wanted))
+        with _alone_in(folder):
+            _finish_interrupted(folder)
+            return _build(folder, wanted, force=force)
+    except OSError as error:
+        is_file = os.path.isfile(folder)
+        reason = "it is a file" if is_file else (error.strerror or str(error)).lower()
+        message = f"cannot write to {folder}: {reason}"
+        hint = "put that right and build again, or choose another folder"
+        diagnostic = Diagnostic(code="E603", message=message, hint=hint)
+        raise ArchcError(diagnostic, exit_code=USAGE_OR_ENVIRONMENT) from error
+
+
+def _changed(folder: Path, wanted: Mapping[str, bytes]) -> dict[str, str | None]:
+    """Return the fingerprint of each file that is not as wanted: None where it is missing."""
+    found = {name: fingerprint(folder / name) for name in wanted}
+    return {name: found[name] for name, data in wanted.items() if found[name] != sha256(data)}
+
+
+def _unedited(folder: Path, hashes: Mapping[str, str]) -> list[str]:
+    return sorted(name for name, known in hashes.items() if fingerprint(folder / name) == known)
+
+
+def _build(folder: Path, wanted: Mapping[str, bytes], *, force: bool) -> Written:
+    old = read(folder / MANIFEST)
+    known = old.files if old else {}
+    changed = _changed(folder, wanted)
+    theirs = [name for name, found in changed.items() if found not in (None, known.get(name))]
+    if old and MANIFEST in theirs:
+        theirs.remove(MANIFEST)
+    stale = _unedited(folder, {n: h for n, h in known.items() if n not in wanted})
+    problems = [_not_a_file(folder / name) for name in changed if changed[name] == NOT_A_FILE]
+    if not problems and not force:
+        problems += [] if old else _foreign(folder, wanted)
+        problems += [_not_ours(folder / name, edited=name in known) for name in theirs]
+    if problems:
+        raise ArchcError(*problems, exit_code=USAGE_OR_ENVIRONMENT)
+    if not changed and not stale:
+        return Written(folder=folder, unchanged=tuple(wanted))
+
+    names = [*(name for name in changed if name != MANIFEST), MANIFEST]
+    stage = folder / f"{OURS}{os.getpid()}.tmp"
+    backups: dict[str, Path] = {}
+    try:
+        stage.mkdir()
+        for name in names[:-1]:
+            _put(stage / name, wanted[name])
+        for name in theirs:
+            _keep(folder / name, stage / _SAVED)
+            backup = _free_backup(folder / name)
+            os.rename(stage / _SAVED, backup)
+            backups[name] = backup
+        _put(stage / MANIFEST, wanted[MANIFEST])
+        _commit(folder, stage, names, stale)
+    except BaseException:
+        for name, backup in backups.items():
+            if fingerprint(folder / name) == changed[name]:  # otherwise it is the only copy
+                backup.unlink()
+        raise
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
+    return Written(
+        folder=folder,
+        written=tuple(names),
+        unchanged=tuple(name for name in wanted if name not in names),
+        removed=tuple(stale),
+        backups=tuple(backup.name for backup in backups.values()),
+    )
+
+
+def _not_a_file(path: Path) -> Diagnostic:
+    message = f"cannot write {path}: a link, folder or device has this name"
+    return Diagnostic(code="E603", message=message, hint="move it away, then build again")
+
+
+def _not_ours(path: Path, *, edited: bool) -> Diagnostic:
+    message = "was edited since archc wrote it" if edited else "exists and archc did not write it"
+    hint = f"--force keeps a copy as {_free_backup(path).name}"
+    return Diagnostic(code="E602" if edited else "E601", message=f"{path} {message}", hint=hint)
+
+
+def _foreign(folder: Path, wanted: Mapping[str, bytes]) -> list[Diagnostic]:
+    """Say that the folder is somebody else's, if it holds more than names we want to write."""
+    names = [name for name in os.listdir(folder) if name not in wanted]
+    names = sorted(n for n in names if not any(fnmatch(n, pattern) for pattern in _IGNORED))
+    if not names:
+        return []
+    more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+    message = f"{folder} is not a folder that archc wrote: it holds {names[0]}{more}"
+    hint = "choose an empty folder; --force builds into this one and leaves other files alone"
+    return [Diagnostic(code="E601", message=message, hint=hint)]
+
+
+def _free_backup(path: Path) -> Path:
+    names = (f"{path.name}.bak{number or ''}" for number in count())
+    return next(path.with_name(n) for n in names if not os.path.lexists(path.with_name(n)))
+
+
+def _put(path: Path, data: bytes) -> None:
+    with path.open("xb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _keep(path: Path, copy: Path) -> None:
+    """Give the file a second name: no bytes move, and `path` is there at every moment."""
+    try:
+        os.link(path, copy)
+    except OSError:  # a file system without hard links
+        shutil.copy2(path, copy)
+
+
+def _commit(folder: Path, stage: Path, names: Sequence[str], stale: Sequence[str]) -> None:
+    """Remove `stale`, move `names` from the stage, the manifest last; undo all where one fails."""
+    saved = stage / _SAVED
+    shutil.rmtree(saved, ignore_errors=True)
+    saved.mkdir()
+    for name in (*names, *stale):
+        if (folder / name).exists():
+            _keep(folder / name, saved / name)
+    begun: list[str] = []
+    try:
+        for name in (*stale, *names):
+            begun.append(name)
+            if name in names:
+                os.replace(stage / name, folder / name)
+            else:
+                (folder / name).unlink()
+    except BaseException:
+        for name in begun:
+            if (saved / name).exists():
+                os.replace(saved / name, folder / name)
+            else:
+                (folder / name).unlink(missing_ok=True)
+        raise
+
+
+def _finish_interrupted(folder: Path) -> None:
+    """Finish the build that was killed while it moved its files; forget one that was not ready.
+
+    A file that somebody edited since then has the hash of neither build, and is left alone.
+    """
+    for stage in sorted(folder.iterdir()):
+        if not _STAGE.fullmatch(stage.name) or stage.is_symlink() or not stage.is_dir():
+            continue
+        old, new = read(folder / MANIFEST), read(stage / MANIFEST)
+        if new and (old or fingerprint(folder / MANIFEST) is None):
+            known = old.files if old else {}
+            staged = _unedited(stage, new.files)
+            safe = [n for n in staged if fingerprint(folder / n) in (None, known.get(n))]
+            stale = _unedited(folder, {n: h for n, h in known.items() if n not in new.files})
+            _commit(folder, stage, [*safe, MANIFEST], stale)
+        shutil.rmtree(stage)
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Make the folder and keep other builds out of it; on failure leave no new folder behind."""
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    lock, descriptor = folder / _LOCK, None
+    try:
+        while descriptor is None:
+            folder.mkdir(parents=True, exist_ok=True)
+            descriptor = _locked(lock)
+        yield
+    finally:
+        if descriptor is not None:
+            if sys.platform == "win32":  # which removes no open file
+                os.close(descriptor)
+            with suppress(OSError):
+                lock.unlink()
+            if sys.platform != "win32":  # where the name must go while the lock is held
+                os.close(descriptor)
+        with suppress(OSError):  # a folder with anything in it stays
+            for path in missing:
+                path.rmdir()
+
+
+def _locked(lock: Path) -> int | None:
+    """Wait for the lock; None where the one who held it before removed its file."""
+    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o666)
+    try:
+        if sys.platform == "win32":
+            msvcrt.locking(descriptor, msvcrt.LK_LOCK, 1)
+        else:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(descriptor), os.lstat(lock)):
+                return descriptor
+    except BaseException:
+        os.close(descriptor)
+        raise
+    os.close(descriptor)
+    return None
