@@ -22,16 +22,15 @@ GROUP = "archc.backends"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """What the emitted code really is: shapes of end points (canonical order) and counts.
+    """What the emitted code really is, in canonical shapes (height x width x channels).
 
-    `weights` are parameters and norm statistics, `inference_weights` those of what evaluation
-    computes.
+    `weights` and `trainable` are by the IR's names (`Node.weight_name`); a tensor that the IR does
+    not have is there under the framework's own name.
     """
 
     end_points: Mapping[str, Shape]
-    weights: int
-    trainable: int
-    inference_weights: int
+    weights: Mapping[str, Shape]
+    trainable: frozenset[str]
 
 
 class Backend(ABC):
@@ -55,31 +54,30 @@ class Backend(ABC):
         """Return the part of the card, as Markdown, that says how to use the emitted code."""
 
     @abstractmethod
-    def measure(self, folder: Path) -> Measured:
+    def measure(self, folder: Path, network: Network) -> Measured:
         """Import the emitted `model.py` in `folder` and measure it, without a batch of images."""
 
 
-def backends() -> dict[str, Backend]:
-    """Return the installed backends by name. Raises E702 for one that cannot be loaded."""
-    found: dict[str, Backend] = {}
-    for point in sorted(metadata.entry_points(group=GROUP), key=lambda p: p.name):
-        try:
-            backend = point.load()
-        except Exception as error:
-            raise _fail(f"the backend `{point.name}` cannot be loaded: {error}") from None
-        if not isinstance(backend, Backend):
-            raise _fail(f"the backend `{point.name}` ({point.value}) is no archcompiler.Backend")
-        found.setdefault(point.name, backend)
-    return found
+def backend_names() -> tuple[str, ...]:
+    """Return the names of the installed backends, sorted; none is loaded."""
+    return tuple(sorted({point.name for point in metadata.entry_points(group=GROUP)}))
 
 
 def backend(name: str) -> Backend:
-    """Return one backend by name. Raises E702, with the nearest name."""
-    found = backends()
-    if name in found:
-        return found[name]
-    hint = did_you_mean(name, found) or f"installed are {', '.join(found) or 'none'}"
-    raise _fail(f"there is no backend `{name}`", hint)
+    """Load one backend. Raises E702: unknown (with the nearest name), or broken."""
+    points = metadata.entry_points(group=GROUP, name=name)
+    if not points:
+        known = backend_names()
+        hint = did_you_mean(name, known) or f"installed are {', '.join(known) or 'none'}"
+        raise _fail(f"there is no backend `{name}`", hint)
+    point = next(iter(points))
+    try:
+        found = point.load()
+    except Exception as error:
+        raise _fail(f"the backend `{name}` cannot be loaded: {error}") from None
+    if not isinstance(found, Backend):
+        raise _fail(f"the backend `{name}` ({point.value}) is no archcompiler Backend")
+    return found
 
 
 def _fail(message: str, hint: str | None = None) -> ArchcError:

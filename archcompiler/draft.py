@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -71,7 +72,10 @@ class DraftGraph:
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Draft:
-    """One layer, expanded: its inputs are the very objects that make them."""
+    """One layer, expanded: its inputs are the very objects that make them.
+
+    The path of an unnamed layer ends in its op and is not unique: see `shown_paths`.
+    """
 
     key: str
     name: str
@@ -121,3 +125,36 @@ class DraftNetwork:
     output: str
     expectations_bind: bool
     position: Position
+
+
+def shown_paths(network: DraftNetwork) -> dict[Draft, str]:
+    """Give each layer its unique path; unnamed ones are numbered past every name there is."""
+    roots = (*network.stem.layers, *network.body.layers, *(h.layer for h in network.heads))
+    drafts = list(_walk(roots))
+    taken = {path.lower() for draft in drafts for path in _named_paths(draft)}
+    paths: dict[Draft, str] = {}
+    numbers: dict[str, int] = {}
+    for draft in drafts:
+        path = draft.path
+        while not draft.named:
+            number = numbers[draft.path] = numbers.get(draft.path, 0) + 1
+            path = draft.path if number == 1 else f"{draft.path}_{number}"
+            if path.lower() not in taken:
+                break
+        paths[draft] = path
+    return paths
+
+
+def _walk(drafts: Iterable[Draft]) -> Iterator[Draft]:
+    for draft in drafts:
+        yield draft
+        for graph in draft.graphs:
+            yield from _walk(graph.layers)
+
+
+def _named_paths(draft: Draft) -> Iterator[str]:
+    if draft.named:
+        yield draft.path
+    if draft.key == "branches":
+        prefix = draft.path if draft.named else draft.path.rpartition("/")[0]
+        yield from (f"{prefix}/{graph.name}".removeprefix("/") for graph in draft.graphs)

@@ -20,7 +20,11 @@ Argument = bool | int | float | str
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Value:
-    """One tensor of one image; `name` is the path of what gives it."""
+    """One tensor of one image.
+
+    `name` is unique: the path of what gives it, `input` for the image, and inside a container
+    `PATH:input`, or `PATH:BRANCH`, for what enters it.
+    """
 
     name: str
     shape: Shape
@@ -93,6 +97,19 @@ class Node:
     weights: tuple[Weight, ...] = ()
     macs: int = 0
     follows_size: bool = False
+
+    def branch_path(self, branch: Graph) -> str:
+        """Return the path of a fork's branch: that of its only layer, or the prefix of a list's."""
+        prefix = self.path if self.named else self.path.rpartition("/")[0]
+        return f"{prefix}/{branch.name}" if prefix else branch.name
+
+    def has_single(self, branch: Graph) -> bool:
+        """Tell whether a fork's branch is one layer that has the branch's name as its own."""
+        return len(branch.nodes) == 1 and branch.nodes[0].path == self.branch_path(branch)
+
+    def weight_name(self, weight: Weight) -> str:
+        """Return the name of one of the node's tensors: its path, the unit's part, its name."""
+        return "/".join(p for p in (self.path, weight.part, weight.name) if p)
 
     def walk(self) -> Iterator[Node]:
         """Yield the node and every node inside it, outer before inner."""

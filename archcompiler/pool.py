@@ -57,4 +57,6 @@ class Pool(Op):
 
     @override
     def follows_size(self, inputs: tuple[Shape, ...], written: Mapping[str, Any]) -> bool:
-        return follows_size(written, self.kernel, self.stride, self.padding)
+        # What ceil mode's last windows reach over depends on the size, too.
+        settled = follows_size(written, self.kernel, self.stride, self.padding)
+        return settled or self.ceil_mode
