@@ -1,0 +1,317 @@
+"""How each op is built in torch: one small function an op, in one table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from archcompiler.fields import Pads, Size
+from archcompiler.ir import Network, Node
+from archcompiler.names import camel_case
+from archcompiler.op import Op
+from archcompiler.ops.activate import Activate
+from archcompiler.ops.avg_pool import AvgPool
+from archcompiler.ops.batch_norm import BatchNorm
+from archcompiler.ops.conv import Conv
+from archcompiler.ops.dense import Dense
+from archcompiler.ops.dropout import Dropout
+from archcompiler.ops.lrn import Lrn
+from archcompiler.ops.max_pool import MaxPool
+from archcompiler.ops.pad import Pad
+from archcompiler.ops.scale import Scale
+from archcompiler.pool import Pool
+from archcompiler.unify import Arg, Call
+from archcompiler.unit import Unit
+from archcompiler.window import overhang, pads
+
+ACTIVATION_MODULES = {
+    "relu": "nn.ReLU", "relu6": "nn.ReLU6", "gelu": "nn.GELU", "silu": "nn.SiLU",
+    "sigmoid": "nn.Sigmoid", "tanh": "nn.Tanh", "softmax": "nn.Softmax", None: "nn.Identity",
+}  # fmt: skip
+ACTIVATION_CALLS = {
+    "relu": "F.relu({}, inplace=True)", "relu6": "F.relu6({}, inplace=True)", "gelu": "F.gelu({})",
+    "silu": "F.silu({})", "sigmoid": "torch.sigmoid({})", "tanh": "torch.tanh({})",
+    "softmax": "F.softmax({}, 1)",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """What the units of one class have in common."""
+
+    op: type[Unit]
+    bias: bool
+    norm: BatchNorm | None
+    activation: str | None
+    padded: bool
+
+    @property
+    def base_name(self) -> str:
+        """Name the class by what it does: `ConvNormRelu`."""
+        padded = "Padded" if self.padded else ""
+        norm = "Norm" if self.norm else ""
+        free = "" if self.bias == (self.norm is None) else ("Bias" if self.bias else "Unbiased")
+        return f"{padded}{camel_case(self.op.key)}{free}{norm}{camel_case(self.activation or '')}"
+
+
+@dataclass(slots=True)
+class Lines:
+    """Describes the layers of one network; remembers which helpers and unit classes they use."""
+
+    styles: dict[Style, str] = field(default_factory=dict)
+    options: dict[Style, set[str]] = field(default_factory=dict)
+    """Optional arguments that a style's layers use."""
+    norms: dict[BatchNorm, str] = field(default_factory=dict)
+    helpers: dict[str, None] = field(default_factory=dict)
+    taken: set[str] = field(default_factory=set)
+
+    def prepare(self, network: Network) -> None:
+        """Look at every unit first, so that one class serves all layers of a style."""
+        for node in network.walk():
+            if isinstance(node.op, Unit) and not node.op.single:
+                style = _style(node.op, node)
+                if style not in self.styles:
+                    self.styles[style] = self.unused(style.base_name)
+                options = self.options.setdefault(style, set())
+                options |= {a.keyword for a in _unit_args(node) if a.value != a.default}
+            norm = node.op.norm if isinstance(node.op, Unit) else node.op
+            if isinstance(norm, BatchNorm) and not (norm.gamma and norm.beta):
+                self.norms.setdefault(norm, self.unused("batch_norm"))
+
+    def unused(self, name: str) -> str:
+        """Return the name, numbered if the file has it already."""
+        number, found = 2, name
+        while found in self.taken:
+            found, number = f"{name}{number}", number + 1
+        self.taken.add(found)
+        return found
+
+    def describe(self, node: Node) -> Call | None:
+        """Return what builds an op's module; None for concat and add, which are expressions."""
+        make = TABLE.get(type(node.op)) if isinstance(node.op, Op) else None
+        return make(self, node) if make else None
+
+    def need(self, helper: str) -> str:
+        """Note that the file needs a helper."""
+        self.helpers[helper] = None
+        return helper
+
+    def norm_call(self, norm: BatchNorm, channels: str, dimensions: int = 2) -> str:
+        """Return the source of a norm over `channels`."""
+        if norm in self.norms and dimensions == 2:
+            return f"{self.norms[norm]}({channels})"
+        affine = "" if norm.gamma and norm.beta else ", affine=False"
+        return (
+            f"nn.BatchNorm{dimensions}d({channels}, eps={norm.epsilon!r}, "
+            f"momentum={momentum(norm)}{affine})"
+        )
+
+
+def momentum(norm: BatchNorm) -> str:
+    """Return torch's momentum, 1 - decay, in decimal arithmetic."""
+    from decimal import Decimal
+
+    return repr(float(1 - Decimal(repr(norm.decay))))
+
+
+def _style(op: Unit, node: Node) -> Style:
+    padded = isinstance(op, Conv) and not _symmetric(_conv_pads(op, node))
+    return Style(type(op), op.bias, op.norm, op.activation, padded)
+
+
+def _conv_pads(op: Conv, node: Node) -> Pads:
+    return pads(node.inputs[0].shape, op.kernel, op.stride, op.padding, op.dilation)
+
+
+def _symmetric(around: Pads) -> bool:
+    top, bottom, left, right = around
+    return top == bottom and left == right
+
+
+def _size(size: Size) -> int | Size:
+    return size[0] if size[0] == size[1] else size
+
+
+def _padding(around: Pads) -> Arg:
+    """torch pads symmetrically itself; else left, right, top, bottom are padded before."""
+    top, bottom, left, right = around
+    if _symmetric(around):
+        return Arg(keyword="padding", value=_size((top, left)), default=0)
+    return Arg(keyword="pad", value=(left, right, top, bottom))
+
+
+def _unit_args(node: Node) -> tuple[Arg, ...]:
+    op = node.op
+    if isinstance(op, Dense):
+        return (
+            Arg(
+                keyword="in_features",
+                value=node.inputs[0].channels,
+                channels=node.inputs[0],
+                positional=True,
+            ),
+            Arg(keyword="out_features", value=op.units, field="units", positional=True),
+        )
+    op = cast(Conv, op)
+    return (
+        Arg(
+            keyword="in_channels",
+            value=node.inputs[0].channels,
+            channels=node.inputs[0],
+            positional=True,
+        ),
+        Arg(keyword="out_channels", value=op.filters, field="filters", positional=True),
+        Arg(keyword="kernel_size", value=_size(op.kernel), field="kernel"),
+        Arg(keyword="stride", value=_size(op.stride), field="stride", default=1),
+        _padding(_conv_pads(op, node)),
+        Arg(keyword="dilation", value=_size(op.dilation), field="dilation", default=1),
+        Arg(keyword="groups", value=op.groups, field="groups", default=1),
+    )
+
+
+def _unit(lines: Lines, node: Node) -> Call:
+    op = cast(Unit, node.op)
+    if not op.single:
+        return Call(lines.styles[_style(op, node)], _unit_args(node))
+    bias = Arg(keyword="bias", value=op.bias, field="bias", default=True)
+    if isinstance(op, Dense):
+        return Call("nn.Linear", (*_unit_args(node), bias))
+    padded = _style(op, node).padded
+    function = lines.need("PaddedConv2d") if padded else "nn.Conv2d"
+    return Call(function, (*_unit_args(node), bias))
+
+
+def _pool(lines: Lines, node: Node) -> Call:
+    op = cast(Pool, node.op)
+    around = pads(node.inputs[0].shape, op.kernel, op.stride, op.padding)
+    fits = _symmetric(around) and all(
+        2 * pad <= extent for pad, extent in zip(around[::2], op.kernel, strict=True)
+    )
+    args = [
+        Arg(keyword="kernel_size", value=_size(op.kernel), field="kernel", positional=True),
+        Arg(keyword="stride", value=_size(op.stride), field="stride", positional=True),
+    ]
+    averages = isinstance(op, AvgPool)
+    if fits:
+        args += [_padding(around), Arg(keyword="ceil_mode", value=op.ceil_mode, default=False)]
+        if isinstance(op, AvgPool) and any(around):
+            include = Arg(keyword="count_include_pad", value=op.count_include_pad, default=True)
+            args.append(include)
+        return Call("nn.AvgPool2d" if averages else "nn.MaxPool2d", tuple(args))
+    reach = overhang(node.inputs[0].shape, op.kernel, op.stride, around, node.output.shape)
+    if isinstance(op, AvgPool) and op.count_include_pad:
+        lines.need("PaddedAvgPool2d")
+        top, bottom, left, right = around
+        counted = Arg(keyword="counted", value=(left, right, top, bottom))
+        rest = (reach[2] - left, reach[3] - right, reach[0] - top, reach[1] - bottom)
+        args += [counted, Arg(keyword="pad", value=rest, default=(0, 0, 0, 0))]
+        return Call("PaddedAvgPool2d", tuple(args))
+    top, bottom, left, right = reach
+    pad = Arg(keyword="pad", value=(left, right, top, bottom))
+    if averages:
+        lines.need("PaddedAvgPool2d")
+        none = Arg(keyword="counted", value=(0, 0, 0, 0), default=(0, 0, 0, 0))
+        return Call("PaddedAvgPool2d", (*args, none, pad))
+    return Call(lines.need("PaddedMaxPool2d"), (*args, pad))
+
+
+def _batch_norm(lines: Lines, node: Node) -> Call:
+    op = cast(BatchNorm, node.op)
+    dimensions = 2 if len(node.output.shape) == 3 else 1
+    channels = Arg(
+        keyword="channels",
+        value=node.inputs[0].channels,
+        channels=node.inputs[0],
+        positional=True,
+    )
+    if op in lines.norms and dimensions == 2:
+        return Call(lines.norms[op], (channels,))
+    args = [
+        channels,
+        Arg(keyword="eps", value=op.epsilon, field="epsilon"),
+        Arg(keyword="momentum", value=float(momentum(op))),
+    ]
+    if not (op.gamma and op.beta):
+        lines.need("batch_norm_1d")
+        args += [
+            Arg(keyword="gamma", value=op.gamma, field="gamma"),
+            Arg(keyword="beta", value=op.beta, field="beta"),
+        ]
+        return Call("batch_norm_1d", tuple(args))
+    return Call(f"nn.BatchNorm{dimensions}d", tuple(args))
+
+
+def _lrn(lines: Lines, node: Node) -> Call:
+    op = cast(Lrn, node.op)
+    return Call(
+        "nn.LocalResponseNorm",
+        (
+            Arg(keyword="size", value=op.size, field="size", positional=True),
+            Arg(keyword="alpha", value=op.alpha, field="alpha"),
+            Arg(keyword="beta", value=op.beta, field="beta"),
+            Arg(keyword="k", value=op.k, field="k"),
+        ),
+    )
+
+
+def _activate(lines: Lines, node: Node) -> Call:
+    function = cast(Activate, node.op).function
+    args = (Arg(keyword="dim", value=1),) if function == "softmax" else ()
+    return Call(ACTIVATION_MODULES[function], args)
+
+
+def _dropout(lines: Lines, node: Node) -> Call:
+    rate = cast(Dropout, node.op).rate
+    return Call("nn.Dropout", (Arg(keyword="p", value=rate, field="rate", positional=True),))
+
+
+def _flatten(lines: Lines, node: Node) -> Call:
+    one_pixel = node.inputs[0].shape[:2] == (1, 1)
+    return Call("nn.Flatten" if one_pixel else lines.need("Flatten"))
+
+
+def _scale(lines: Lines, node: Node) -> Call:
+    factor = Arg(
+        keyword="factor", value=cast(Scale, node.op).factor, field="factor", positional=True
+    )
+    return Call(lines.need("Scale"), (factor,))
+
+
+def _pad(lines: Lines, node: Node) -> Call:
+    top, bottom, left, right = cast(Pads, cast(Pad, node.op).amount)
+    pad = Arg(keyword="padding", value=(left, right, top, bottom), positional=True)
+    return Call("nn.ZeroPad2d", (pad,))
+
+
+def _simple(function: str, *, helper: bool = False) -> Callable[[Lines, Node], Call]:
+    return lambda lines, node: Call(lines.need(function) if helper else function)
+
+
+def _table() -> Mapping[type[Op], Callable[[Lines, Node], Call]]:
+    from archcompiler.ops.flatten import Flatten
+    from archcompiler.ops.global_avg_pool import GlobalAvgPool
+    from archcompiler.ops.identity import Identity
+    from archcompiler.ops.squeeze import Squeeze
+
+    table: dict[type[Any], Callable[[Lines, Node], Call]] = {
+        Conv: _unit,
+        Dense: _unit,
+        MaxPool: _pool,
+        AvgPool: _pool,
+        GlobalAvgPool: _simple("GlobalAvgPool", helper=True),
+        BatchNorm: _batch_norm,
+        Lrn: _lrn,
+        Activate: _activate,
+        Dropout: _dropout,
+        Flatten: _flatten,
+        Squeeze: _simple("nn.Flatten"),
+        Scale: _scale,
+        Identity: _simple("nn.Identity"),
+        Pad: _pad,
+    }
+    return table
+
+
+TABLE = _table()
+"""What builds each op; concat and add are not here: they are expressions."""

@@ -1,0 +1,193 @@
+"""Initial values and weight decay, and where each weight of the IR lives in torch."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from archcompiler.fields import Init
+from archcompiler.ir import Network, Node
+from archcompiler.op import Weight
+from archcompiler.pretty import Expression, literal
+from archcompiler.unit import Unit
+
+NAMES = {
+    "kernel": "weight",
+    "bias": "bias",
+    "gamma": "weight",
+    "beta": "bias",
+    "moving_mean": "running_mean",
+    "moving_variance": "running_var",
+}
+"""The IR's name of a weight to torch's."""
+
+_STATEMENTS = {
+    "truncated_normal": "nn.init.trunc_normal_({t}, std={n}, a=-2 * {n}, b=2 * {n})",
+    "normal": "nn.init.normal_({t}, std={n})",
+    "uniform": "nn.init.uniform_({t}, -{n}, {n})",
+    "constant": "nn.init.constant_({t}, {n})",
+    "zeros": "nn.init.zeros_({t})",
+    "ones": "nn.init.ones_({t})",
+    "glorot_uniform": "nn.init.xavier_uniform_({t})",
+}
+_SCALED = {
+    "glorot_normal": (1.0, "fan_avg", "truncated_normal"),
+    "he_normal": (2.0, "fan_in", "truncated_normal"),
+    "he_uniform": (2.0, "fan_in", "uniform"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InitLines:
+    """What `init_weights` is made of."""
+
+    constants: tuple[str, ...]
+    helpers: tuple[str, ...]
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecayLines:
+    """What `param_groups` is made of."""
+
+    constants: tuple[str, ...]
+    lines: tuple[str, ...]
+
+
+def key(node: Node, weight: Weight) -> str:
+    """Return a weight's key in the state_dict: the layer's path, the part, torch's name."""
+    parts = [node.path.replace("/", "."), weight.part, NAMES[weight.name]]
+    return ".".join(p for p in parts if p)
+
+
+def _weights(network: Network) -> Iterator[tuple[Node, Weight]]:
+    for node in network.walk():
+        for weight in node.weights:
+            yield node, weight
+
+
+def _owner(node: Node, weight: Weight) -> str:
+    return key(node, weight).rpartition(".")[0]
+
+
+def init_lines(network: Network) -> InitLines:
+    """Write the loop that draws every weight, with one default and named exceptions."""
+    helpers: dict[str, None] = {}
+    constants: list[str] = []
+    units = [n for n in network.walk() if isinstance(n.op, Unit)]
+    kinds = sorted({"nn.Linear" if n.op.key == "dense" else "nn.Conv2d" for n in units})
+    lines: list[str] = []
+    if units:
+        kind = kinds[0] if len(kinds) == 1 else f"({', '.join(kinds)})"
+        lines.append(f"            if isinstance(module, {kind}):")
+        kernels = {_owner(n, w): w.init for n, w in _weights(network) if w.name == "kernel"}
+        biases = {_owner(n, w): w.init for n, w in _weights(network) if w.name == "bias"}
+        lines += _draw(kernels, "module.weight", "KERNEL_INIT", helpers, constants, 16)
+        if biases:
+            lines.append("                if module.bias is not None:")
+            lines += _draw(biases, "module.bias", "BIAS_INIT", helpers, constants, 20)
+    norms = [n for n, w in _weights(network) if w.name == "moving_mean"]
+    if norms:
+        flat = any(len(n.output.shape) == 1 for n in norms)
+        kind = "(nn.BatchNorm1d, nn.BatchNorm2d)" if flat else "nn.BatchNorm2d"
+        word = "elif" if units else "if"
+        lines.append(f"            {word} isinstance(module, {kind}):")
+        lines.append("                module.reset_running_stats()")
+        for attribute, function, name in (("weight", "ones_", "gamma"), ("bias", "zeros_", "beta")):
+            if any(w.name == name for _, w in _weights(network)):
+                lines.append(f"                if module.{attribute} is not None:")
+                lines.append(f"                    nn.init.{function}(module.{attribute})")
+    return InitLines(constants=tuple(constants), helpers=tuple(helpers), lines=tuple(lines))
+
+
+def _draw(
+    inits: Mapping[str, Init],
+    tensor: str,
+    constant: str,
+    helpers: dict[str, None],
+    constants: list[str],
+    indent: int,
+) -> list[str]:
+    """Draw one tensor: a number by name where only numbers differ, else a chain of ifs."""
+    pad = " " * indent
+    common, _ = Counter(inits.values()).most_common(1)[0]
+    others = {name: init for name, init in inits.items() if init != common}
+    if not others:
+        return [f"{pad}{_statement(common, tensor, _number(common), helpers)}"]
+    if (
+        common.value is not None
+        and common.mode is None
+        and {i.kind for i in others.values()} == {common.kind}
+    ):
+        items = [f"{literal(name)}: {init.value!r}" for name, init in others.items()]
+        constants += Expression(f"{constant} = {{", items, close="}").lines(0)
+        return [
+            f"{pad}value = {constant}.get(name, {common.value!r})",
+            f"{pad}{_statement(common, tensor, 'value', helpers)}",
+        ]
+    lines: list[str] = []
+    for number, init in enumerate(dict.fromkeys(others.values())):
+        names = [literal(n) for n, i in others.items() if i == init]
+        suffix = f"_{number + 1}" if number else ""
+        constants += Expression(f"{constant}{suffix} = {{", names, close="}").lines(0)
+        word = "elif" if number else "if"
+        lines.append(f"{pad}{word} name in {constant}{suffix}:")
+        lines.append(f"{pad}    {_statement(init, tensor, _number(init), helpers)}")
+    lines.append(f"{pad}else:")
+    lines.append(f"{pad}    {_statement(common, tensor, _number(common), helpers)}")
+    return lines
+
+
+def _number(init: Init) -> str:
+    return repr(init.value)
+
+
+def _statement(init: Init, tensor: str, number: str, helpers: dict[str, None]) -> str:
+    if init.kind == "truncated_normal":
+        helpers["truncated_normal_"] = None
+        return f"truncated_normal_({tensor}, {number})"
+    if init.kind in _STATEMENTS:
+        return _STATEMENTS[init.kind].format(t=tensor, n=number)
+    helpers["variance_scaling_"] = None
+    scaled = _SCALED.get(init.kind, (init.value, init.mode, init.distribution))
+    scale, mode, distribution = scaled
+    return f"variance_scaling_({tensor}, {scale!r}, {literal(mode)}, {literal(distribution)})"
+
+
+def weight_decay(network: Network) -> DecayLines:
+    """Write the optimizer's groups: by rank where all kernels decay alike, else by name."""
+    kernels = [w.decay for _, w in _weights(network) if w.name == "kernel"]
+    others = [w.decay for _, w in _weights(network) if w.name != "kernel"]
+    common = Counter(kernels).most_common(1)[0][0] if kernels else 0.0
+    constants = [f"WEIGHT_DECAY = {common!r}"]
+    if set(kernels) <= {common} and not any(others):
+        return DecayLines(
+            constants=tuple(constants),
+            lines=(
+                "        kernels = [p for p in self.parameters() if p.ndim > 1]",
+                "        others = [p for p in self.parameters() if p.ndim == 1]",
+                "        return [",
+                '            {"params": kernels, "weight_decay": weight_decay},',
+                '            {"params": others, "weight_decay": 0.0},',
+                "        ]",
+            ),
+        )
+    exceptions = {
+        key(n, w): w.decay
+        for n, w in _weights(network)
+        if w.trainable and w.decay != (common if w.name == "kernel" else 0.0)
+    }
+    items = [f"{literal(name)}: {decay!r}" for name, decay in exceptions.items()]
+    constants += Expression("OTHER_DECAY = {", items, close="}").lines(0)
+    return DecayLines(
+        constants=tuple(constants),
+        lines=(
+            "        groups: dict[float, list[nn.Parameter]] = {}",
+            "        for name, parameter in self.named_parameters():",
+            "            usual = weight_decay if parameter.ndim > 1 else 0.0",
+            "            decay = OTHER_DECAY.get(name, usual)",
+            "            groups.setdefault(decay, []).append(parameter)",
+            '        return [{"params": p, "weight_decay": d} for d, p in groups.items()]',
+        ),
+    )
