@@ -1,0 +1,58 @@
+"""The TensorFlow backend: readable Keras 3 source whose layers carry the spec's paths."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+from typing_extensions import override
+
+from archcompiler.backend import Backend, Measured
+from archcompiler.ir import Network
+
+
+class TensorflowBackend(Backend):
+    """Writes Keras 3 on TensorFlow."""
+
+    name: ClassVar[str] = "tensorflow"
+    title: ClassVar[str] = "TensorFlow"
+    framework: ClassVar[str] = "tensorflow"
+    requirement: ClassVar[str] = "archcompiler[tensorflow]"
+
+    @override
+    def emit(self, network: Network) -> dict[str, str]:
+        from archc_tensorflow.lower import lower
+        from archcompiler.render import benchmark, header, render
+
+        module = lower(network)
+        first = header(network.source)
+        return {
+            "model.py": render("archc_tensorflow", "model.py.jinja", module=module, header=first),
+            "benchmark.py": benchmark("archc_tensorflow", network, "", bool(module.loss)),
+        }
+
+    @override
+    def usage(self, network: Network) -> str:
+        from archc_tensorflow.lower import lower
+        from archcompiler.render import render
+
+        height, width, channels = network.input.shape
+        return render(
+            "archc_tensorflow",
+            "usage.md.jinja",
+            height=height,
+            width=width,
+            channels=channels,
+            heads=[h.name for h in network.heads],
+            helpers=lower(network).helpers,
+            source=network.source,
+        )
+
+    @override
+    def measure(self, folder: Path, network: Network) -> Measured:
+        from archc_tensorflow.measure import measure
+
+        return measure(folder, network)
+
+
+BACKEND = TensorflowBackend()

@@ -1,0 +1,343 @@
+"""How each op is built in Keras: one small function an op, in one table."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from archc_tensorflow.weights import bias_source, kernel_source
+from archcompiler.errors import ArchcError, Diagnostic
+from archcompiler.fields import Init, Pads, Shape, Size
+from archcompiler.ir import Network, Node
+from archcompiler.op import Op
+from archcompiler.ops.activate import Activate
+from archcompiler.ops.avg_pool import AvgPool
+from archcompiler.ops.batch_norm import BatchNorm
+from archcompiler.ops.conv import Conv
+from archcompiler.ops.dense import Dense
+from archcompiler.ops.dropout import Dropout
+from archcompiler.ops.lrn import Lrn
+from archcompiler.ops.max_pool import MaxPool
+from archcompiler.ops.pad import Pad
+from archcompiler.ops.scale import Scale
+from archcompiler.pool import Pool
+from archcompiler.unify import Arg, Call
+from archcompiler.unit import Unit
+from archcompiler.window import overhang, pads
+
+NO_PADS = (0, 0, 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """What the units of one function have in common."""
+
+    op: type[Unit]
+    bias: bool
+    norm: BatchNorm | None
+    activation: str | None
+    padded: bool
+    init: Init
+    """Without its number, where layers differ in it."""
+    bias_init: Init
+    bias_decay: float
+
+    @property
+    def single(self) -> bool:
+        """Tell whether the unit is its weights alone."""
+        return self.norm is None and self.activation is None
+
+    @property
+    def base_name(self) -> str:
+        """Name the function by what it does: `conv_norm_relu`."""
+        free = "" if self.bias == (self.norm is None) else ("bias" if self.bias else "unbiased")
+        padded, norm = "padded" if self.padded else "", "norm" if self.norm else ""
+        parts = (padded, self.op.key, free, norm, self.activation or "")
+        return "_".join(p for p in parts if p)
+
+
+@dataclass(slots=True)
+class Options:
+    """The optional arguments of a style's function: those its layers use, with their defaults."""
+
+    values: dict[str, Counter[object]] = field(default_factory=dict)
+
+    def add(self, args: tuple[Arg, ...]) -> None:
+        """Count the values that one layer passes."""
+        for arg in args:
+            if arg.default is not ...:
+                self.values.setdefault(arg.keyword, Counter())[arg.value] += 1
+
+    def default(self, keyword: str) -> object:
+        """Return the most common value."""
+        return self.values[keyword].most_common(1)[0][0]
+
+    def used(self) -> list[str]:
+        """Return the arguments whose values differ between layers."""
+        return [k for k, found in self.values.items() if len(found) > 1]
+
+
+@dataclass(slots=True)
+class Lines:
+    """Describes the layers of one network; remembers which functions and layers they use."""
+
+    styles: dict[Style, str] = field(default_factory=dict)
+    options: dict[Style, Options] = field(default_factory=dict)
+    helpers: dict[str, None] = field(default_factory=dict)
+    taken: set[str] = field(default_factory=set)
+
+    def prepare(self, network: Network) -> None:
+        """Look at every unit first, so that one function serves all layers of a style."""
+        for node in network.walk():
+            if isinstance(node.op, Unit):
+                style = style_of(node)
+                if style.single and not style.padded:
+                    continue
+                if style not in self.styles:
+                    self.styles[style] = self.unused(style.base_name)
+                self.options.setdefault(style, Options()).add(_unit_args(node))
+
+    def unused(self, name: str) -> str:
+        """Return the name, numbered if the file has it already."""
+        number, found = 2, name
+        while found in self.taken:
+            found, number = f"{name}_{number}", number + 1
+        self.taken.add(found)
+        return found
+
+    def describe(self, node: Node) -> Call | None:
+        """Return what builds an op's layer."""
+        return TABLE[type(node.op)](self, node) if isinstance(node.op, Op) else None
+
+    def need(self, helper: str) -> str:
+        """Note that the file needs a helper."""
+        self.helpers[helper] = None
+        return helper
+
+
+def style_of(node: Node) -> Style:
+    """Return the style of a unit."""
+    op = cast(Unit, node.op)
+    padded = isinstance(op, Conv) and _padding(node) is None
+    init = Init(op.init.kind, None, op.init.mode, op.init.distribution)
+    return Style(
+        type(op), op.bias, op.norm, op.activation, padded, init, op.bias_init, op.bias_decay
+    )
+
+
+def _named_padding(
+    shape: Shape, kernel: Size, stride: Size, dilation: Size, around: Pads
+) -> str | None:
+    """Return Keras's word for a padding; None where it has none."""
+    if around == NO_PADS:
+        return "valid"
+    same = pads(shape, kernel, stride, "same", dilation)
+    return "same" if around == same else None
+
+
+def _padding(node: Node) -> str | None:
+    op = cast(Conv, node.op)
+    shape = node.inputs[0].shape
+    around = pads(shape, op.kernel, op.stride, op.padding, op.dilation)
+    if op.padding == "same":
+        return "same"
+    return _named_padding(shape, op.kernel, op.stride, op.dilation, around)
+
+
+def _size(size: Size) -> int | Size:
+    return size[0] if size[0] == size[1] else size
+
+
+def _nested(around: Pads) -> tuple[tuple[int, int], tuple[int, int]]:
+    top, bottom, left, right = around
+    return (top, bottom), (left, right)
+
+
+def _unit_args(node: Node) -> tuple[Arg, ...]:
+    """Return a unit function's arguments; those with defaults may be left out by all layers."""
+    op = cast(Unit, node.op)
+    args = [Arg(keyword=_outputs(op), value=op.outputs, field=_field(op), positional=True)]
+    if isinstance(op, Conv):
+        if op.stride != (1, 1) and op.dilation != (1, 1):
+            raise _no_such_op(node)
+        padding = _padding(node)
+        args.append(
+            Arg(keyword="kernel_size", value=_size(op.kernel), field="kernel", positional=True)
+        )
+        args.append(Arg(keyword="strides", value=_size(op.stride), field="stride", default=1))
+        if padding is None:
+            around = pads(node.inputs[0].shape, op.kernel, op.stride, op.padding, op.dilation)
+            args.append(Arg(keyword="pad", value=_nested(around)))
+        else:
+            args.append(Arg(keyword="padding", value=padding, default="valid"))
+        dilation = _size(op.dilation)
+        args.append(Arg(keyword="dilation_rate", value=dilation, field="dilation", default=1))
+        args.append(Arg(keyword="groups", value=op.groups, field="groups", default=1))
+    if op.init.value is not None:
+        args.append(Arg(keyword="init", value=op.init.value, default=None))
+    args.append(Arg(keyword="weight_decay", value=op.weight_decay, default=0.0))
+    return tuple(args)
+
+
+def _outputs(op: Unit) -> str:
+    return "units" if isinstance(op, Dense) else "filters"
+
+
+def _field(op: Unit) -> str:
+    return str(type(op).main)
+
+
+def _no_such_op(node: Node) -> ArchcError:
+    return ArchcError(
+        Diagnostic(
+            code="E501",
+            message=f"TensorFlow has no convolution with stride and dilation: `{node.path}`",
+            position=node.position,
+            hint="use one of the two, or the torch backend",
+        )
+    )
+
+
+def _unit(lines: Lines, node: Node) -> Call:
+    style = style_of(node)
+    args = _unit_args(node)
+    if style in lines.styles:
+        options = lines.options[style]
+        used = options.used()
+        kept = [
+            Arg(
+                keyword=a.keyword,
+                value=a.value,
+                field=a.field,
+                positional=a.positional,
+                default=a.default if a.default is ... else options.default(a.keyword),
+            )
+            for a in args
+            if a.default is ... or a.keyword in used
+        ]
+        return Call(lines.styles[style], tuple(kept))
+    op = cast(Unit, node.op)
+    layer = "layers.Dense" if isinstance(op, Dense) else "layers.Conv2D"
+    plain = [a for a in args if a.keyword not in ("init", "weight_decay")]
+    if not op.bias:
+        plain.append(Arg(keyword="use_bias", value=False, field="bias"))
+    plain += kernel_source(op) + bias_source(op)
+    return Call(layer, tuple(plain))
+
+
+def _pool(lines: Lines, node: Node) -> Call:
+    op = cast(Pool, node.op)
+    shape = node.inputs[0].shape
+    around = pads(shape, op.kernel, op.stride, op.padding)
+    reach = overhang(shape, op.kernel, op.stride, around, node.output.shape)
+    args = [
+        Arg(keyword="pool_size", value=_size(op.kernel), field="kernel", positional=True),
+        Arg(keyword="strides", value=_size(op.stride), field="stride", positional=True),
+    ]
+    counts = isinstance(op, AvgPool) and op.count_include_pad and any(around)
+    word = _named_padding(shape, op.kernel, op.stride, (1, 1), reach)
+    if op.padding == "same" and not counts:
+        word = "same"
+    averages = isinstance(op, AvgPool)
+    if word is not None and not counts:
+        args.append(Arg(keyword="padding", value=word, default="valid"))
+        layer = "layers.AveragePooling2D" if averages else "layers.MaxPooling2D"
+        return Call(layer, tuple(args))
+    if not averages:
+        args.append(Arg(keyword="pad", value=_nested(reach)))
+        return Call(lines.need("PaddedMaxPool2D"), tuple(args))
+    counted = around if counts else NO_PADS
+    rest = tuple(r - c for r, c in zip(reach, counted, strict=True))
+    zeros = _nested(NO_PADS)
+    args.append(Arg(keyword="counted", value=_nested(counted), default=zeros))
+    args.append(Arg(keyword="pad", value=_nested(cast(Pads, rest)), default=zeros))
+    return Call(lines.need("PaddedAvgPool2D"), tuple(args))
+
+
+def norm_args(norm: BatchNorm) -> tuple[Arg, ...]:
+    """Return BatchNormalization's arguments."""
+    return (
+        Arg(keyword="momentum", value=norm.decay, field="decay"),
+        Arg(keyword="epsilon", value=norm.epsilon, field="epsilon"),
+        Arg(keyword="scale", value=norm.gamma, field="gamma", default=True),
+        Arg(keyword="center", value=norm.beta, field="beta", default=True),
+    )
+
+
+def _batch_norm(lines: Lines, node: Node) -> Call:
+    return Call("layers.BatchNormalization", norm_args(cast(BatchNorm, node.op)))
+
+
+def _lrn(lines: Lines, node: Node) -> Call:
+    op = cast(Lrn, node.op)
+    return Call(
+        lines.need("LocalResponseNorm"),
+        (
+            Arg(keyword="size", value=op.size, field="size", positional=True),
+            Arg(keyword="alpha", value=op.alpha, field="alpha"),
+            Arg(keyword="beta", value=op.beta, field="beta"),
+            Arg(keyword="k", value=op.k, field="k"),
+        ),
+    )
+
+
+def _activate(lines: Lines, node: Node) -> Call:
+    function = cast(Activate, node.op).function
+    if function is None:
+        return Call("layers.Identity")
+    word = Arg(keyword="activation", value=function, field="function", positional=True)
+    return Call("layers.Activation", (word,))
+
+
+def _dropout(lines: Lines, node: Node) -> Call:
+    rate = cast(Dropout, node.op).rate
+    return Call("layers.Dropout", (Arg(keyword="rate", value=rate, field="rate", positional=True),))
+
+
+def _scale(lines: Lines, node: Node) -> Call:
+    factor = cast(Scale, node.op).factor
+    arg = Arg(keyword="scale", value=factor, field="factor", positional=True)
+    return Call("layers.Rescaling", (arg,))
+
+
+def _pad(lines: Lines, node: Node) -> Call:
+    around = _nested(cast(Pads, cast(Pad, node.op).amount))
+    return Call("layers.ZeroPadding2D", (Arg(keyword="padding", value=around, positional=True),))
+
+
+def _simple(layer: str) -> Callable[[Lines, Node], Call]:
+    return lambda lines, node: Call(layer)
+
+
+def _table() -> Mapping[type[Any], Callable[[Lines, Node], Call]]:
+    from archcompiler.ops.add import Add
+    from archcompiler.ops.concat import Concat
+    from archcompiler.ops.flatten import Flatten
+    from archcompiler.ops.global_avg_pool import GlobalAvgPool
+    from archcompiler.ops.identity import Identity
+    from archcompiler.ops.squeeze import Squeeze
+
+    return {
+        Conv: _unit,
+        Dense: _unit,
+        MaxPool: _pool,
+        AvgPool: _pool,
+        GlobalAvgPool: _simple("layers.GlobalAveragePooling2D"),
+        BatchNorm: _batch_norm,
+        Lrn: _lrn,
+        Activate: _activate,
+        Dropout: _dropout,
+        Flatten: _simple("layers.Flatten"),
+        Squeeze: _simple("layers.Flatten"),
+        Concat: _simple("layers.Concatenate"),
+        Add: _simple("layers.Add"),
+        Scale: _scale,
+        Identity: _simple("layers.Identity"),
+        Pad: _pad,
+    }
+
+
+TABLE = _table()
+"""What builds each op."""
