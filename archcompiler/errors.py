@@ -7,7 +7,8 @@ Every problem is a `Diagnostic`. A room collects the diagnostics of all independ
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+import itertools
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -18,6 +19,8 @@ Severity = Literal["error", "note"]
 SPEC_IS_WRONG = 1
 USAGE_OR_ENVIRONMENT = 2
 MOST_ERRORS_SHOWN = 20
+MOST_ERRORS_COLLECTED = 200
+MOST_NAMES_COMPARED = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,10 +68,12 @@ class Report:
         rows: Iterable[Row] = (),
         hint: str | None = None,
     ) -> None:
-        """Record an error; the room goes on with what does not depend on it."""
+        """Record an error; the room goes on with what does not depend on it, up to 200 times."""
         self.diagnostics.append(
             Diagnostic(code=code, message=message, position=position, rows=tuple(rows), hint=hint)
         )
+        if len(self.diagnostics) >= MOST_ERRORS_COLLECTED:
+            self.raise_errors()
 
     def note(self, code: str, message: str, position: Position | None) -> None:
         """Record something worth knowing that does not fail the run."""
@@ -88,23 +93,41 @@ class Report:
 
 
 def in_file_order(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
-    """Sort by line and column; what has no position comes first. Drops exact repetitions."""
-    unique = dict.fromkeys(diagnostics)
+    """Sort by line and column; what has no position comes first.
+
+    Of several of one code at one place only the first stays: a block's mistake shows in each use.
+    """
+    unique: dict[object, Diagnostic] = {}
+    for found in diagnostics:
+        unique.setdefault((found.code, found.position) if found.position else found, found)
     return sorted(
-        unique, key=lambda d: (d.position.line, d.position.column) if d.position else (0, 0)
+        unique.values(),
+        key=lambda d: (d.position.line, d.position.column) if d.position else (0, 0),
     )
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:
     """Return a hint with the known word nearest to `word`, or None when nothing is near."""
-    by_folded = {k.lower(): k for k in known}
-    near = difflib.get_close_matches(word.lower(), by_folded, n=1, cutoff=0.6)
+    by_folded = {k.lower(): k for k in itertools.islice(known, MOST_NAMES_COMPARED)}
+    near = difflib.get_close_matches(word.lower(), by_folded, n=1, cutoff=0.65)
     return f"did you mean `{by_folded[near[0]]}`?" if near else None
 
 
-def one_of(words: Iterable[str]) -> str:
+def one_of(words: Iterable[str], last: str = "or") -> str:
     """Join words as a person would list them: `a`, `b` or `c`."""
-    quoted = [f"`{w}`" for w in words]
-    if len(quoted) < 2:
-        return "".join(quoted)
-    return f"{', '.join(quoted[:-1])} or {quoted[-1]}"
+    return listed([f"`{w}`" for w in words], last)
+
+
+def listed(phrases: Sequence[str], last: str = "and") -> str:
+    """Join phrases as a person would list them: a, b and c."""
+    if len(phrases) < 2:
+        return "".join(phrases)
+    return f"{', '.join(phrases[:-1])} {last} {phrases[-1]}"
+
+
+class WrongValue(ValueError):
+    """Raised by the parsers below; the adapter's sentence says what was expected, `hint` more."""
+
+    def __init__(self, message: str = "", hint: str | None = None) -> None:
+        super().__init__(message)
+        self.hint = hint

@@ -1,8 +1,9 @@
 """The value types of attributes: how each is written, checked, and written back.
 
-A type is a pydantic annotation plus `Says`: the one sentence an error uses for it and its JSON
-schema. Every type has exactly one notation for people and files (`1x7`, never `[1, 7]`); the same
-adapters read a spec and the IR's JSON.
+A type is an annotation with `Says`: the one sentence an error uses for it, its JSON schema, and the
+pydantic-core schema that validates it (pydantic's own adapters cost more to build than a whole
+check costs). Every type has exactly one notation for people and files (`1x7`, never `[1, 7]`); the
+same validators read a spec and the IR's JSON.
 """
 
 from __future__ import annotations
@@ -10,11 +11,22 @@ from __future__ import annotations
 import functools
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, cast, get_args
 
-from pydantic import BeforeValidator, Field, PlainSerializer, TypeAdapter, ValidationError
+from pydantic_core import CoreSchema, SchemaValidator, ValidationError, core_schema
+
+from archcompiler.errors import WrongValue
+from archcompiler.initializer import (
+    DISTRIBUTIONS,
+    FAN_MODES,
+    INIT_NUMBERS,
+    INIT_WORDS,
+    Init,
+    init_text,
+    parse_init,
+)
 
 Shape = tuple[int, ...]
 """Height x width x channels, or channels alone; never a batch."""
@@ -28,14 +40,15 @@ MAX_COUNT = 2**31 - 1
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Says:
-    """What a type expects, in words for people and as JSON schema for editors."""
+    """What a type expects: in words for people, as JSON schema for editors, and for pydantic.
+
+    `write` turns a value into what a file holds.
+    """
 
     sentence: str
     schema: Mapping[str, Any]
-
-
-class WrongValue(ValueError):
-    """Raised by the parsers below; the adapter's sentence says what was expected."""
+    core: CoreSchema
+    write: Callable[[Any], Any] = lambda value: value
 
 
 def shape_text(shape: Shape) -> str:
@@ -110,64 +123,6 @@ _SIZE_SCHEMA = {
 
 
 @dataclass(frozen=True, slots=True)
-class Init:
-    """An initialiser: its kind and, by kind, its number, fan mode and distribution.
-
-    `truncated_normal` is cut at two standard deviations. `variance_scaling` draws with variance
-    value / n, n being the fan that `mode` names (He et al., arXiv 1502.01852); `glorot_*` is the
-    case value = 1 of fan_avg (Glorot and Bengio, 2010), `he_*` the case value = 2 of fan_in.
-    """
-
-    kind: str
-    value: float | None = None
-    mode: str | None = None
-    distribution: str | None = None
-
-
-INIT_WORDS = ("glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "zeros", "ones")
-INIT_NUMBERS = ("truncated_normal", "normal", "uniform", "constant", "variance_scaling")
-FAN_MODES = ("fan_in", "fan_out", "fan_avg")
-DISTRIBUTIONS = ("truncated_normal", "normal", "uniform")
-
-
-def _parse_init(value: object) -> Init:
-    if isinstance(value, Init):
-        return value
-    if isinstance(value, str) and value in INIT_WORDS:
-        return Init(value)
-    if not isinstance(value, dict) or not value:
-        raise WrongValue
-    options = dict(value)
-    kinds = [k for k in options if k in INIT_NUMBERS]
-    if len(kinds) != 1:
-        raise WrongValue
-    kind = kinds[0]
-    number = options.pop(kind)
-    if type(number) not in (int, float) or not math.isfinite(number):
-        raise WrongValue
-    if kind != "constant" and number <= 0:
-        raise WrongValue
-    if kind != "variance_scaling":
-        if options:
-            raise WrongValue
-        return Init(kind, float(number))
-    mode = options.pop("mode", "fan_in")
-    distribution = options.pop("distribution", "truncated_normal")
-    if options or mode not in FAN_MODES or distribution not in DISTRIBUTIONS:
-        raise WrongValue
-    return Init(kind, float(number), mode, distribution)
-
-
-def _init_text(init: Init) -> object:
-    if init.value is None:
-        return init.kind
-    options: dict[str, object] = {init.kind: init.value}
-    if init.mode is not None:
-        options |= {"mode": init.mode, "distribution": init.distribution}
-    return options
-
-
-@dataclass(frozen=True, slots=True)
 class Width:
     """Scales the filters of a convolution to max(int(filters * multiplier), minimum)."""
 
@@ -188,79 +143,120 @@ def _parse_width(value: object) -> Width | None:
         raise WrongValue
     multiplier, minimum = value["multiplier"], value.get("minimum", 1)
     if type(multiplier) not in (int, float) or not 0 < multiplier <= MAX_COUNT:
-        raise WrongValue
+        raise WrongValue(hint="the multiplier is a number above 0")
     if type(minimum) is not int or not 1 <= minimum <= MAX_COUNT:
-        raise WrongValue
+        raise WrongValue(hint="the minimum is a whole number of at least 1")
     return Width(float(multiplier), minimum)
 
 
-def _word_or_none(value: object) -> object:
-    return None if value == "none" else value
+def _width_text(width: Width | None) -> object:
+    return {"multiplier": width.multiplier, "minimum": width.minimum} if width else "none"
 
+
+Activation = Literal["relu", "relu6", "gelu", "silu", "sigmoid", "tanh", "softmax"]
+ACTIVATIONS: tuple[str, ...] = get_args(Activation)
 
 _COUNT = {"type": "integer", "minimum": 1}
 
+
+def parsed(parse: Callable[[Any], object]) -> CoreSchema:
+    """Return the schema of a type that has several forms: one function reads them all."""
+    return core_schema.no_info_plain_validator_function(parse)
+
+
+def _parse_map(value: object) -> Shape:
+    shape = _parse_shape(value)
+    if len(shape) != 3:
+        raise WrongValue
+    return shape
+
+
+def _parse_activation(value: object) -> str | None:
+    if value is None or value == "none":
+        return None
+    if not isinstance(value, str) or value not in ACTIVATIONS:
+        raise WrongValue
+    return value
+
+
 Count = Annotated[
-    int, Field(strict=True, ge=1, le=MAX_COUNT), Says("a whole number of at least 1", _COUNT)
+    int,
+    Says(
+        "a whole number of at least 1",
+        _COUNT,
+        core_schema.int_schema(strict=True, ge=1, le=MAX_COUNT),
+    ),
 ]
-Flag = Annotated[bool, Field(strict=True), Says("true or false", {"type": "boolean"})]
+Flag = Annotated[
+    bool, Says("true or false", {"type": "boolean"}, core_schema.bool_schema(strict=True))
+]
 Number = Annotated[
-    float, Field(strict=True, allow_inf_nan=False), Says("a number", {"type": "number"})
+    float,
+    Says(
+        "a number",
+        {"type": "number"},
+        core_schema.float_schema(strict=True, allow_inf_nan=False),
+    ),
 ]
 Positive = Annotated[
     float,
-    Field(strict=True, gt=0, allow_inf_nan=False),
-    Says("a number above 0", {"type": "number", "exclusiveMinimum": 0}),
+    Says(
+        "a number above 0",
+        {"type": "number", "exclusiveMinimum": 0},
+        core_schema.float_schema(strict=True, gt=0, allow_inf_nan=False),
+    ),
 ]
 NotNegative = Annotated[
     float,
-    Field(strict=True, ge=0, allow_inf_nan=False),
-    Says("a number of at least 0", {"type": "number", "minimum": 0}),
+    Says(
+        "a number of at least 0",
+        {"type": "number", "minimum": 0},
+        core_schema.float_schema(strict=True, ge=0, allow_inf_nan=False),
+    ),
 ]
 Share = Annotated[
     float,
-    Field(strict=True, ge=0, lt=1),
-    Says("a number from 0 to below 1", {"type": "number", "minimum": 0, "exclusiveMaximum": 1}),
+    Says(
+        "a number from 0 to below 1",
+        {"type": "number", "minimum": 0, "exclusiveMaximum": 1},
+        core_schema.float_schema(strict=True, ge=0, lt=1),
+    ),
 ]
 SizeField = Annotated[
     tuple[int, int],
-    BeforeValidator(_parse_size),
-    PlainSerializer(size_text),
-    Says("a size like 3 or 1x7", _SIZE_SCHEMA),
+    Says("a size like 3 or 1x7", _SIZE_SCHEMA, parsed(_parse_size), size_text),
 ]
 KernelField = Annotated[
     tuple[int, int] | Literal["map"],
-    BeforeValidator(_parse_kernel),
-    PlainSerializer(lambda k: k if k == "map" else size_text(k)),
     Says(
         "a size like 3 or 1x7, or `map` for the whole map",
         {"oneOf": [*_SIZE_SCHEMA["oneOf"], {"const": "map"}]},
+        parsed(_parse_kernel),
+        lambda k: k if k == "map" else size_text(k),
     ),
 ]
 ShapeField = Annotated[
     tuple[int, ...],
-    BeforeValidator(_parse_shape),
-    PlainSerializer(lambda s: s[0] if len(s) == 1 else shape_text(s)),
     Says(
         "a shape like 35x35x256, or 1000 for a vector",
         {"oneOf": [_COUNT, {"type": "string", "pattern": "^[0-9]+x[0-9]+x[0-9]+$"}]},
+        parsed(_parse_shape),
+        lambda s: s[0] if len(s) == 1 else shape_text(s),
     ),
 ]
 MapField = Annotated[
     tuple[int, int, int],
-    BeforeValidator(_parse_shape),
-    PlainSerializer(shape_text),
     Says(
         "height x width x channels like 299x299x3",
         {"type": "string", "pattern": "^[0-9]+x[0-9]+x[0-9]+$"},
+        parsed(_parse_map),
+        shape_text,
     ),
 ]
 PaddingField = Annotated[
     Literal["same", "valid"] | tuple[int, int, int, int],
-    BeforeValidator(_parse_padding),
-    PlainSerializer(_padding_text),
     Says(
-        "`same`, `valid`, a size like 1 or 0x3, or [top, bottom, left, right]",
+        "`same`, `valid`, a size like 1 or 1x3, or [top, bottom, left, right]",
         {
             "oneOf": [
                 {"enum": ["same", "valid"]},
@@ -274,23 +270,21 @@ PaddingField = Annotated[
                 },
             ]
         },
+        parsed(_parse_padding),
+        _padding_text,
     ),
 ]
-Activation = Literal["relu", "relu6", "gelu", "silu", "sigmoid", "tanh", "softmax"]
-ACTIVATIONS: tuple[str, ...] = get_args(Activation)
 ActivationField = Annotated[
     Activation | None,
-    BeforeValidator(_word_or_none),
-    PlainSerializer(lambda a: a or "none"),
     Says(
         f"one of {', '.join(ACTIVATIONS)} or none",
         {"enum": [*ACTIVATIONS, "none"]},
+        parsed(_parse_activation),
+        lambda a: a or "none",
     ),
 ]
 InitField = Annotated[
     Init,
-    BeforeValidator(_parse_init),
-    PlainSerializer(_init_text),
     Says(
         "an initialiser like {truncated_normal: 0.1}, {variance_scaling: 2.0, mode: fan_in}, "
         "{constant: 0.2} or glorot_uniform",
@@ -308,12 +302,12 @@ InitField = Annotated[
                 },
             ]
         },
+        parsed(parse_init),
+        init_text,
     ),
 ]
 WidthField = Annotated[
     Width | None,
-    BeforeValidator(_parse_width),
-    PlainSerializer(lambda w: {"multiplier": w.multiplier, "minimum": w.minimum} if w else "none"),
     Says(
         "{multiplier: 0.5, minimum: 16} or none",
         {
@@ -327,6 +321,8 @@ WidthField = Annotated[
                 },
             ]
         },
+        parsed(_parse_width),
+        _width_text,
     ),
 ]
 
@@ -337,28 +333,41 @@ def says(annotation: object) -> Says:
 
 
 @functools.cache
-def adapter(annotation: Any) -> TypeAdapter[Any]:
-    """Return the pydantic adapter of a type, built on first use (building costs most)."""
-    return TypeAdapter(annotation)
+def _validator(annotation: object) -> SchemaValidator:
+    return SchemaValidator(says(annotation).core)
 
 
 def check(annotation: object, value: object) -> object:
     """Validate one value. Raises `WrongValue` with one sentence, whatever pydantic found."""
     try:
-        return adapter(annotation).validate_python(value)
-    except (ValidationError, WrongValue):
-        raise WrongValue(f"expected {says(annotation).sentence}, got {plain(value)}") from None
+        return _validator(annotation).validate_python(value)
+    except (ValidationError, WrongValue) as error:
+        found = error.errors()[0].get("ctx", {}) if isinstance(error, ValidationError) else {}
+        hint = getattr(found.get("error", error), "hint", None)
+        message = f"expected {says(annotation).sentence}, got {plain(value)}"
+        raise WrongValue(message, hint) from None
 
 
 def write(annotation: object, value: object) -> Any:
     """Return the value as a spec or the IR's JSON writes it."""
-    return adapter(annotation).dump_python(value)
+    return says(annotation).write(value)
 
 
 def plain(value: object) -> str:
-    """Show a value in an error as YAML would write it, at most 40 characters."""
+    """Show a value in an error as YAML would write it, text in quotes, at most 60 characters."""
+    text = yaml_text(value, quote="'")
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def yaml_text(value: object, quote: str = "") -> str:
+    """Write a plain value as YAML does on one line."""
     words = {True: "true", False: "false", None: "null"}
     if value is None or isinstance(value, bool):
         return words[value]
-    text = f"'{value}'" if isinstance(value, str) else str(value)
-    return text if len(text) <= 40 else f"{text[:37]}..."
+    if isinstance(value, float) and not math.isfinite(value):
+        return f".{value}".replace(".-", "-.")
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(yaml_text(v, quote) for v in value)}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{k}: {yaml_text(v, quote)}' for k, v in value.items())}}}"
+    return f"{quote}{value}{quote}" if isinstance(value, str) else str(value)

@@ -65,6 +65,21 @@ def problem(name: str) -> str | None:
     return None
 
 
+def free_name(name: str) -> str | None:
+    """Return a name like `name` that is allowed, or None where none is obvious."""
+    if not name.isascii():
+        return None
+    plain = re.sub("[^A-Za-z0-9_]+", "_", name).strip("_")
+    for candidate in (plain, f"{plain}_head" if plain.lower() in WINDOWS else f"{plain}_1"):
+        if (
+            candidate != name
+            and problem(candidate) is None
+            and parameter_problem(candidate) is None
+        ):
+            return candidate
+    return None
+
+
 def parameter_problem(name: str) -> str | None:
     """Say why `name` cannot name a parameter; None when it can."""
     if name in PARAMETER_WORDS:

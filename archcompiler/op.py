@@ -13,7 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self, get_type_hints
 
-from archcompiler.fields import Init, Shape, WrongValue, check, write
+from archcompiler.errors import WrongValue
+from archcompiler.fields import Shape, check, write
+from archcompiler.initializer import Init
 
 
 class ShapeError(Exception):
@@ -106,11 +108,16 @@ class Op(ABC):
 
 
 @functools.cache
+def plain_attributes(op: type[Op]) -> dict[str, Any]:
+    """Return the attributes that `op` has in the IR, with their annotated types."""
+    hints = get_type_hints(op, include_extras=True)
+    return {f.name: hints[f.name] for f in dataclasses.fields(op)}
+
+
+@functools.cache
 def attributes(op: type[Op]) -> dict[str, Any]:
     """Return every attribute a spec may write for `op`, with its annotated type."""
-    hints = get_type_hints(op, include_extras=True)
-    own = {f.name: hints[f.name] for f in dataclasses.fields(op)}
-    return own | dict(op.written_only)
+    return plain_attributes(op) | dict(op.written_only)
 
 
 @functools.cache
@@ -147,8 +154,14 @@ def read_attributes(op: type[Op], written: Mapping[str, object]) -> dict[str, An
 
 
 def write_attributes(op: Op) -> dict[str, Any]:
-    """Write an op's attributes as plain values, in the order of its fields."""
-    return {
-        f.name: write(attributes(type(op))[f.name], getattr(op, f.name))
-        for f in dataclasses.fields(op)
-    }
+    """Write an op's attributes as plain values, as people do: what it is, then what it inherits."""
+    types = attributes(type(op))
+    return {name: write(types[name], getattr(op, name)) for name in _writing_order(type(op))}
+
+
+@functools.cache
+def _writing_order(op: type[Op]) -> tuple[str, ...]:
+    """Put the main attribute and its neighbours before what bases add (bias, norm, ...)."""
+    home = next(base for base in op.__mro__ if "main" in vars(base))
+    own = [f.name for f in dataclasses.fields(op)]
+    return tuple(sorted(own, key=lambda name: name not in home.__annotations__))

@@ -6,19 +6,11 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BeforeValidator, PlainSerializer
 from typing_extensions import override
 
-from archcompiler.fields import (
-    ActivationField,
-    Flag,
-    Init,
-    InitField,
-    NotNegative,
-    Says,
-    Shape,
-    WrongValue,
-)
+from archcompiler.errors import WrongValue
+from archcompiler.fields import ActivationField, Flag, InitField, NotNegative, Says, Shape, parsed
+from archcompiler.initializer import Init
 from archcompiler.op import Op, Weight, read_attributes, write_attributes
 from archcompiler.ops.batch_norm import BatchNorm
 
@@ -43,8 +35,6 @@ def _parse_norm(value: object) -> BatchNorm | None:
 
 NormField = Annotated[
     BatchNorm | None,
-    BeforeValidator(_parse_norm),
-    PlainSerializer(lambda norm: {norm.key: write_attributes(norm)} if norm else "none"),
     Says(
         "batch_norm, none, or one norm with its options like {batch_norm: {epsilon: 1e-5}}",
         {
@@ -53,6 +43,8 @@ NormField = Annotated[
                 {"type": "object", "minProperties": 1, "maxProperties": 1},
             ]
         },
+        parsed(_parse_norm),
+        lambda norm: {norm.key: write_attributes(norm)} if norm else "none",
     ),
 ]
 

@@ -49,9 +49,10 @@ def output_size(
         room = shape[axis] + before + after - extent
         if room < 0:
             padded = f" with its padding of {before + after}" if before + after else ""
+            dilated = "dilated " if dilation[axis] > 1 else ""
             raise ShapeError(
                 "E404",
-                f"the kernel is {extent} {name} but the map only {shape[axis]}{padded}",
+                f"the {dilated}kernel is {extent} {name} but the map only {shape[axis]}{padded}",
                 field="kernel",
                 hint="a smaller kernel, `shrink: true`, or a larger input",
             )

@@ -7,7 +7,8 @@ from typing import ClassVar
 
 from typing_extensions import override
 
-from archcompiler.fields import Flag, Init, Positive, Shape, Share
+from archcompiler.fields import Flag, Positive, Shape, Share
+from archcompiler.initializer import Init
 from archcompiler.op import Example, Op, Weight
 
 
