@@ -143,7 +143,8 @@ def _number(node: ast.expr, lookup: Callable[[str], Value]) -> float:
 def _operand(node: ast.expr, lookup: Callable[[str], Value]) -> float:
     value = _evaluate(node, lookup)
     if isinstance(value, bool | str):
-        raise ExpressionError(f"`{value}` is no number")
+        shown = str(value).lower() if isinstance(value, bool) else value
+        raise ExpressionError(f"`{shown}` is no number")
     return value
 
 

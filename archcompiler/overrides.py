@@ -15,6 +15,7 @@ from archcompiler.errors import (
     ArchcError,
     Diagnostic,
     Report,
+    WrongValue,
     did_you_mean,
 )
 from archcompiler.expression import Value
@@ -23,6 +24,9 @@ from archcompiler.position import Position, Source
 from archcompiler.source import Node, Scalar
 from archcompiler.spec import Layer, Spec
 from archcompiler.validate import plain_value, single_attribute
+
+COMMAND_LINE = "command line"
+"""What messages call the source of an assignment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,23 +47,36 @@ class Assignment:
         """Return what follows the path, such as `kernel` or `with.mid`."""
         return self.target.partition(".")[2]
 
+    def after(self, start: str) -> Position:
+        """Return the position behind the first words of the target."""
+        return dataclasses.replace(self.position, column=len(start) + 1)
+
 
 def parse_assignment(text: str) -> Assignment:
     """Read one argument. Raises E704, exit code 2, when it is no assignment."""
     target, equals, value = text.partition("=")
-    position = Position(Source("command line", text), 1, 1)
+    position = Position(Source(COMMAND_LINE, text), 1, 1)
     if not equals or not target:
         diagnostic = Diagnostic(
             code="E704",
             message=f"`{text}` is no assignment",
             position=position,
-            hint="write num_classes=10, input=224x224 or Mixed_5b/Branch_0.kernel=3",
+            hint="write num_classes=10, input=224x224 or Mixed_5b/Branch_1/Conv2d_0b_5x5.kernel=3",
         )
         raise ArchcError(diagnostic, exit_code=USAGE_OR_ENVIRONMENT)
-    node = source.parse(" " * (len(target) + 1) + value, "command line") if value else None
     at = Position(position.source, 1, len(target) + 2)
-    if node is None:
-        node = Scalar(None, "", at)
+    if value.strip() in ("", "~", "null"):  # alone, this would be an empty document
+        return Assignment(target, Scalar(None, "", at), position)
+    try:
+        node = source.parse(" " * (len(target) + 1) + value, COMMAND_LINE)
+    except ArchcError as error:
+        diagnostic = Diagnostic(
+            code="E704",
+            message=f"`{value}` cannot be read: {error.diagnostics[0].message}",
+            position=at,
+            hint=error.diagnostics[0].hint,
+        )
+        raise ArchcError(diagnostic, exit_code=USAGE_OR_ENVIRONMENT) from None
     return Assignment(target, _moved(node, position.source), position)
 
 
@@ -104,11 +121,12 @@ def _with_input(spec: Spec, assignment: Assignment, report: Report) -> Spec:
         text += f"x{spec.input[2]}"
     try:
         shape = fields.check(fields.MapField, text)
-    except fields.WrongValue:
+    except WrongValue:
         report.error(
             "E204",
             f"`input`: expected a size like 224x224 or 224x224x3, got {fields.plain(text)}",
             node.position,
+            hint=f"write input={text}x{text}" if text.isdecimal() and text.isascii() else None,
         )
         return spec
     assert isinstance(shape, tuple)
@@ -145,20 +163,27 @@ def change(layer: Layer, assignment: Assignment, report: Report) -> Layer:
         return dataclasses.replace(layer, arguments=layer.arguments | {rest: argument})
     op_key, _, attribute = rest.partition(".")
     if head == "defaults" and op_key in BY_KEY and attribute:
-        if found := single_attribute(op_key, attribute, assignment.node, report):
+        at = assignment.after(f"{assignment.path}.defaults.{op_key}.")
+        if found := single_attribute(op_key, attribute, assignment.node, report, at):
             of_op = layer.defaults.get(op_key, {}) | {_field(op_key, attribute): found}
             return dataclasses.replace(layer, defaults=layer.defaults | {op_key: of_op})
         return layer
     if layer.key in BY_KEY and not rest:
-        if found := single_attribute(layer.key, head, assignment.node, report):
+        at = assignment.after(f"{assignment.path}.")
+        if found := single_attribute(layer.key, head, assignment.node, report, at):
             attributes = layer.attributes | {_field(layer.key, head): found}
             return dataclasses.replace(layer, attributes=attributes)
         return layer
+    own = (
+        f"a parameter of the block is set by {assignment.path}.with.NAME=VALUE"
+        if layer.block
+        else f"what its layers inherit is set by {assignment.path}.defaults.OP.ATTRIBUTE=VALUE"
+    )
     report.error(
         "E310",
         f"`{assignment.path}` has no attribute `{assignment.attribute}`",
-        assignment.position,
-        hint="a block has `with.PARAMETER`, a container `defaults.OP.ATTRIBUTE`",
+        assignment.after(f"{assignment.path}."),
+        hint=own,
     )
     return layer
 

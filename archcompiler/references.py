@@ -1,0 +1,135 @@
+"""References: what `from:` and the order of a list mean, resolved to the layers themselves."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from archcompiler.draft import BoundDefaults, Draft, Scope, Source
+from archcompiler.errors import Report, Row, did_you_mean
+from archcompiler.ops import BY_KEY
+from archcompiler.paths import join
+from archcompiler.spec import Layer, Name, Spec
+
+Frames = tuple[dict[str, Draft], ...]
+"""What a layer may refer to: its own list's earlier layers, then the enclosing lists'."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a layer stands: its path prefix, its template's, what it may see."""
+
+    prefix: str
+    template: str
+    scope: Scope
+    defaults: BoundDefaults
+    frames: Frames
+    blocks: tuple[str, ...] = ()
+    depth: int = 0
+
+    def inside(self, name: str) -> Place:
+        """Return the place one named container further in."""
+        template = f"{self.template}/{name}" if self.template else ""
+        return dataclasses.replace(self, prefix=join(self.prefix, name), template=template)
+
+
+@dataclass(slots=True)
+class References:
+    """Resolves names, and knows which values are read."""
+
+    spec: Spec
+    report: Report
+    read: set[Source] = field(default_factory=set)
+    failed: set[str] = field(default_factory=set)
+    dead: int = 0
+    written: dict[str, Name] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in _written_names(self.spec):
+            self.written.setdefault(name.text.lower(), name)
+
+    def sources(self, layer: Layer, current: Source, place: Place) -> tuple[Source, ...] | None:
+        """Return what a layer reads; None where that was reported."""
+        several = layer.key in BY_KEY and BY_KEY[layer.key].several_inputs
+        if not layer.sources:
+            if several:
+                self.report.error(
+                    "E312",
+                    f"`{layer.key}` needs `from:` with at least two names",
+                    layer.position,
+                    hint=f"write `{{{layer.key}, from: [input, a], name: b}}`",
+                )
+                return None
+            return (current,)
+        if not several and len(layer.sources) > 1:
+            self.report.error(
+                "E312", f"`{layer.key}` takes one input", layer.sources[1].position,
+                hint="join them first with `concat` or `add`",
+            )  # fmt: skip
+            return None
+        if several and len(layer.sources) < 2:
+            self.report.error(
+                "E312",
+                f"`{layer.key}` needs at least two inputs",
+                layer.sources[0].position,
+                hint=f"list them: `from: [input, {layer.sources[0]}]`",
+            )
+            return None
+        found = [self._resolve(source, place) for source in layer.sources]
+        return tuple(s for s in found if s) if all(found) else None
+
+    def _resolve(self, name: Name, place: Place) -> Source | None:
+        if name.text == "input":
+            return place.scope.enters
+        for frame in place.frames:
+            if name.text in frame:
+                return frame[name.text]
+        if name.text in self.failed:
+            return None
+        known = [n for frame in place.frames for n in frame]
+        hint = did_you_mean(name.text, (*known, "input"))
+        found = self.written.get(name.text.lower())
+        if any(h.training_only and h.name.text == name.text for h in self.spec.heads):
+            hint = "evaluation leaves training-only heads out, so only others like it can read it"
+        elif "/" in name.text:
+            hint = f"a reference is one name and cannot see inside `{name.text.split('/')[0]}`"
+        elif found and found.text == name.text:
+            hint = "a reference sees earlier layers of its own list and of the lists around it"
+            hint += ", up to the block's border" if place.blocks else ""
+        elif known and not hint:
+            shown = dict.fromkeys(known[-5:])
+            hint = f"earlier layers are {'..., ' if len(known) > 5 else ''}{', '.join(shown)}"
+        rows = [Row(label=f"`{found}` stands at", position=found.position)] if found else []
+        self.report.error(
+            "E302", f"`{name}` is no earlier layer here", name.position, rows=rows, hint=hint
+        )
+        return None
+
+    def check_dead(self, layers: Sequence[Draft], output: Source) -> None:
+        """Report layers of a list whose value nothing reads."""
+        for draft in layers:
+            if draft is not output and draft not in self.read and not draft.end_point:
+                self.dead += 1
+                self.report.error(
+                    "E317",
+                    f"nothing reads `{draft.path}`",
+                    draft.position,
+                    hint="refer to it with `from:`, or make it an `end_point: true`",
+                )
+
+
+def _written_names(spec: Spec) -> Iterable[Name]:
+    yield from (h.name for h in spec.heads)
+    layers = [spec.stem, spec.body, *(h.layer for h in spec.heads)]
+    layers += [b.layer for b in spec.blocks.values()]
+    while layers:
+        layer = layers.pop()
+        if layer.name:
+            yield layer.name
+        if layer.repeat and isinstance(layer.repeat.value, list):
+            yield from layer.repeat.value
+        for branch in layer.branches:
+            yield branch.name
+            layers += branch.layers
+        layers += layer.layers

@@ -1,0 +1,187 @@
+"""Scopes: written values meet the parameters and defaults that stand around them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from archcompiler.draft import Bound, BoundAttributes, BoundDefaults, DraftNorm, Scope
+from archcompiler.errors import Report, Row, did_you_mean
+from archcompiler.evaluate import NeedsShapes, Unknown, evaluate
+from archcompiler.expression import Expression, ExpressionError
+from archcompiler.position import Position
+from archcompiler.spec import Attribute, Attributes, Defaults, Layer, Spec, WrittenNorm
+
+
+@dataclass(slots=True)
+class Scopes:
+    """Ties written values to scopes; knows where each parameter is read."""
+
+    spec: Spec
+    report: Report
+    references: dict[str, set[Position]] = field(default_factory=dict)
+    bare: dict[str, set[Position]] = field(default_factory=dict)
+
+    def bound(self, attribute: Attribute, scope: Scope, known: set[str] | None = None) -> Bound:
+        """Tie a written value to the scope that evaluates it; unknown names are errors."""
+        value = attribute.value
+        if isinstance(value, WrittenNorm):
+            own = {k: self.bound(a, scope, known) for k, a in value.attributes.items()}
+            return Bound(DraftNorm(value.key, own), attribute.position, scope)
+        names = known if known is not None else set(scope.params)
+        for part in expressions(value):
+            for name in part.names:
+                self.references.setdefault(name, set()).add(part.position)
+                if name != "in_channels" and name not in names:
+                    self.report.error(
+                        "E308",
+                        f"`${part.text}` reads `{name}`, which is no parameter here",
+                        part.position,
+                        hint=did_you_mean(name, (*names, "in_channels"))
+                        or self._where_known(name, names),
+                    )
+        return Bound(value, attribute.position, scope)
+
+    def expectation(self, layer: Layer, scope: Scope) -> Bound | None:
+        """Tie an expectation to its scope; reading a parameter here fixes nothing."""
+        if layer.expect is None:
+            return None
+        references, self.references = self.references, {}
+        bound = self.bound(layer.expect, scope)
+        self.references = references
+        return bound
+
+    def free_params(self) -> tuple[str, ...]:
+        """Return the parameters of the spec that no structure, default or block depends on."""
+        return tuple(
+            name
+            for name in self.spec.params
+            if name in self.bare and self.bare[name] == self.references[name]
+        )
+
+    def _where_known(self, name: str, here: set[str]) -> str:
+        blocks = [b.name.text for b in self.spec.blocks.values() if name in b.params]
+        if blocks:
+            return f"it is a parameter of the block `{blocks[0]}`, and known only inside"
+        if here:
+            return f"the parameters here are {', '.join(sorted(here))}"
+        return f"add it to the spec: `params: {{{name}: ...}}`"
+
+    def merged(self, outer: BoundDefaults, inner: Defaults, scope: Scope) -> BoundDefaults:
+        """Return the defaults with the nearer scope's on top, attribute by attribute."""
+        if not inner:
+            return outer
+        result = dict(outer)
+        for op, own in inner.items():
+            bound = {k: self.bound(a, scope) for k, a in own.items()}
+            result[op] = result.get(op, {}) | bound
+        return result
+
+    def structural(self, attribute: Attribute, scope: Scope) -> object:
+        """Evaluate what the structure depends on; it cannot read `in_channels`."""
+        bound = self.bound(attribute, scope)
+        try:
+            return evaluate(bound.value, bound.scope, None)
+        except NeedsShapes:
+            self.report.error(
+                "E311",
+                "structure cannot depend on `in_channels`",
+                attribute.position,
+                hint="use a parameter instead",
+            )
+        except ExpressionError as error:
+            self.report.error("E401", f"`{bound.value}` has no value: {error}", attribute.position)
+        except Unknown:
+            pass
+        return None
+
+    def arguments(
+        self, layer: Layer, caller: Scope, scope: Scope, params: Attributes
+    ) -> BoundAttributes | None:
+        """Pair a block's parameters with what the instance gives, or with their defaults."""
+        assert layer.block is not None
+        complete = True
+        for name, attribute in layer.arguments.items():
+            if name not in params:
+                self.report.error(
+                    "E307",
+                    f"the block `{layer.block}` has no parameter `{name}`",
+                    attribute.position,
+                    hint=did_you_mean(name, params)
+                    or f"its parameters are {', '.join(params) or 'none'}",
+                )
+        found: BoundAttributes = {}
+        for name, default in params.items():
+            if name in self.spec.params:
+                self.report.error(
+                    "E315",
+                    f"`{name}` is a parameter of the spec already",
+                    default.position,
+                    rows=[Row(label="spec", position=self.spec.params[name][1])],
+                    hint="a block reads the spec's parameters anyway; drop it, or rename it",
+                )
+            given = layer.arguments.get(name)
+            if given is not None and given.value is not None:
+                found[name] = self.bound(given, caller)
+            elif default.value is not None:
+                known = {*params, *self.spec.params}
+                found[name] = self.bound(default, scope, known)
+            else:
+                complete = False
+                self.report.error(
+                    "E307",
+                    f"the block `{layer.block}` needs `{name}`",
+                    layer.position,
+                    hint=f"add `{name}: ...` to its `with`"
+                    if layer.arguments
+                    else f"add `with: {{{name}: ...}}`",
+                )
+        return found if complete else None
+
+    def circular(self, arguments: BoundAttributes, scope: Scope) -> bool:
+        """Report parameters of a block whose defaults read each other in a circle."""
+        reads = {
+            name: [n for part in expressions(b.value) for n in part.names if n in arguments]
+            for name, b in arguments.items()
+            if b.scope is scope
+        }
+        for start in reads:
+            if circle := _circle(reads, [start]):
+                self.report.error(
+                    "E401",
+                    f"`{start}` depends on itself: {' > '.join(circle)}",
+                    arguments[start].position,
+                )
+                return True
+        return False
+
+    def of_spec(self, scope: Scope) -> BoundAttributes:
+        """Return the parameters of the spec, as a scope sees them."""
+        return {k: b for k, b in scope.params.items() if k in self.spec.params}
+
+    def note_bare(self, values: Iterable[Bound]) -> None:
+        """Remember parameters that stand alone as attributes of a layer outside blocks."""
+        for bound in values:
+            if bound.parameter:
+                self.bare.setdefault(bound.parameter, set()).add(bound.position)
+
+
+def _circle(reads: dict[str, list[str]], path: list[str]) -> list[str] | None:
+    for name in reads.get(path[-1], ()):
+        if name == path[0]:
+            return [*path, name]
+        if name not in path and (found := _circle(reads, [*path, name])):
+            return found
+    return None
+
+
+def expressions(value: object) -> Iterable[Expression]:
+    """Yield every expression in a written value."""
+    if isinstance(value, Expression):
+        yield value
+    elif isinstance(value, dict):
+        for part in value.values():
+            yield from expressions(part)
+    elif isinstance(value, list):
+        for part in value:
+            yield from expressions(part)
