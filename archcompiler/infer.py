@@ -5,13 +5,23 @@ A layer whose input failed is skipped in silence, so that an error is the first 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 from archcompiler import fields
-from archcompiler.draft import Bound, Draft, DraftGraph, DraftNetwork, DraftNorm, Port, Source
-from archcompiler.errors import Report, Row
+from archcompiler.draft import (
+    Bound,
+    Draft,
+    DraftGraph,
+    DraftNetwork,
+    DraftNorm,
+    Port,
+    Source,
+    shown_paths,
+)
+from archcompiler.errors import Report, Row, WrongValue, one_of
 from archcompiler.evaluate import Unknown, evaluate
 from archcompiler.expression import Expression, ExpressionError
 from archcompiler.fields import Shape, shape_text
@@ -54,11 +64,16 @@ def infer(draft: DraftNetwork, source: str) -> tuple[Network, Report]:
 class _Inference:
     report: Report
     binding: bool
+    unmet: list[tuple[str, Position]] = field(default_factory=list)
+    """Expectations that do not hold under changes from the command line, which is no error."""
     values: dict[Source, Value | None] = field(default_factory=dict)
     nodes: dict[Draft, Node] = field(default_factory=dict)
     origins: dict[Value, Position] = field(default_factory=dict)
+    paths: dict[Draft, str] = field(default_factory=dict)
+    owners: dict[Value, str] = field(default_factory=dict)
 
     def network(self, draft: DraftNetwork, source: str) -> Network | None:
+        self.paths = shown_paths(draft)
         image = Value("input", draft.input)
         self.values[draft.port] = image
         stem = self.graph(draft.stem, image)
@@ -82,7 +97,8 @@ class _Inference:
         params = {
             k: cast(Argument, evaluate(b.value, b.scope, None)) for k, b in draft.params.items()
         }
-        self.check_size(heads, (*stem.nodes, *body.nodes), draft.position)
+        self.note_unmet()
+        self.check_size(heads, (*stem.nodes, *body.nodes))
         return Network(
             name=draft.name,
             summary=draft.summary,
@@ -96,11 +112,18 @@ class _Inference:
             end_points=self.end_points(draft),
         )
 
-    def check_size(self, heads: Sequence[Head], trunk: Sequence[Node], position: Position) -> None:
+    def check_size(self, heads: Sequence[Head], trunk: Sequence[Node]) -> None:
         nodes = [n for root in (*trunk, *(h.node for h in heads)) for n in root.walk()]
-        total = sum(w.count for n in nodes for w in n.weights)
+        counts = [sum(w.count for w in n.weights) for n in nodes]
+        total = sum(counts)
         if total > MAX_PARAMS:
-            self.report.error("E410", f"{total:,} parameters are more than 2^40", position)
+            largest = nodes[counts.index(max(counts))]
+            self.report.error(
+                "E410",
+                f"{total:,} weights are more than 2^40",
+                largest.position,
+                rows=[Row(label=f"most in {largest.path}", value=f"{max(counts):,}")],
+            )
 
     def end_points(self, draft: DraftNetwork) -> tuple[EndPoint, ...]:
         roots = (*draft.stem.layers, *draft.body.layers, *(h.layer for h in draft.heads))
@@ -128,9 +151,7 @@ class _Inference:
         known = [v for v in inputs if v is not None]
         if len(known) < len(inputs):
             self.values[draft] = None
-            for graph in draft.graphs:  # what is independent of the input still gets checked
-                self.values[graph.port] = None
-                self.graph(graph, None)
+            self.check_without_input(draft)
             return None
         node = (
             self.op(draft, tuple(known)) if draft.key in BY_KEY else self.container(draft, known[0])
@@ -141,6 +162,16 @@ class _Inference:
             self.origins[node.output] = draft.position
             self.expectation(draft, node)
         return node
+
+    def check_without_input(self, draft: Draft) -> None:
+        """Check what does not depend on the input, which an earlier error left unknown."""
+        for name, bound in draft.attributes.items():
+            self.attribute(draft, name, bound)
+        for bound in draft.arguments.values():
+            self.evaluated(draft, bound)
+        for graph in draft.graphs:
+            self.values[graph.port] = None
+            self.graph(graph, None)
 
     # Ops
 
@@ -168,15 +199,20 @@ class _Inference:
         if size > MAX_ELEMENTS:
             self.report.error("E410", f"{shape_text(output)} is too large", draft.position)
             return None
+        path = self.paths[draft]
         return Node(
-            name=draft.path.rpartition("/")[2],
-            path=draft.path,
+            name=path.rpartition("/")[2],
+            path=path,
             op=op,
             inputs=inputs,
-            output=Value(draft.path, output),
+            output=Value(path, output),
             position=draft.position,
             named=draft.named,
-            expressions=_expressions(draft, draft.attributes),
+            expressions={
+                k: text
+                for k, text in _expressions(draft, draft.attributes).items()
+                if getattr(op, k, None) == written[k]  # else `width` or `shrink` changed it
+            },
             weights=op.weights(shapes),
             macs=op.macs(shapes, output),
             follows_size=op.follows_size(shapes, written),
@@ -192,7 +228,7 @@ class _Inference:
         """Evaluate one value and check it against its type; `_FAILED` where that was reported."""
         value = bound.value
         if not _is_open(value):
-            return value
+            return None if value == "none" else value
         found = self.evaluated(draft, bound)
         if found is _FAILED:
             return found
@@ -200,9 +236,16 @@ class _Inference:
             found = int(found)
         try:
             return fields.check(annotation, found)
-        except fields.WrongValue as error:
-            shown = f"`{name}`: `{value}`" if isinstance(value, Expression) else f"`{name}`"
-            self.report.error("E409", f"{shown}: {error}", bound.position)
+        except WrongValue as error:
+            key = draft.key if name == BY_KEY.get(draft.key, Op).main else name
+            shown = f"`{key}`: `{value}`" if isinstance(value, Expression) else f"`{key}`"
+            self.report.error(
+                "E409",
+                f"{shown}: {error}",
+                bound.position,
+                rows=self.readings(draft, bound),
+                hint=error.hint,
+            )
             return _FAILED
 
     def evaluated(self, draft: Draft, bound: Bound) -> object:
@@ -211,8 +254,26 @@ class _Inference:
         except Unknown:
             return _FAILED
         except ExpressionError as error:
-            self.report.error("E401", f"`{bound.value}` has no value: {error}", bound.position)
+            message = f"`{bound.value}` has no value: {error}"
+            self.report.error("E401", message, bound.position, rows=self.readings(draft, bound))
             return _FAILED
+
+    def readings(self, draft: Draft, bound: Bound) -> list[Row]:
+        """Say what an expression read: the values of its names, and where these were written."""
+        rows = []
+        for name in bound.value.names if isinstance(bound.value, Expression) else ():
+            source = bound.scope.params.get(name)
+            try:
+                if source:
+                    found = evaluate(source.value, source.scope, self.channels, draft.scope.enters)
+                else:
+                    found = self.channels(bound.scope.enters or draft.scope.enters or Port(""))
+            except (ExpressionError, Unknown):
+                continue
+            position = source.position if source else None
+            rows.append(Row(label=name, value=fields.plain(found), position=position))
+        path = self.paths[draft]
+        return [Row(label="layer", value=path), *rows] if "/" in path else rows
 
     def channels(self, port: Port) -> int:
         value = self.values.get(port)
@@ -231,24 +292,23 @@ class _Inference:
         if value is None or value == "none":
             return None
         if not isinstance(value, DraftNorm):
-            expected = fields.says(NormField).sentence
-            self.report.error("E409", f"`norm`: expected {expected}", bound.position)
+            expected = f"expected {fields.says(NormField).sentence}, got {fields.plain(value)}"
+            self.report.error("E409", f"`norm`: {expected}", bound.position)
             return _FAILED
         op = NORMS[value.key]
         merged = draft.defaults.get(value.key, {}) | value.attributes
         merged = {k: b for k, b in merged.items() if b.value is not None}
-        failed = False
-        for name in required(op):
-            if name not in merged:
-                failed = True
-                self.report.error(
-                    "E309",
-                    f"`norm: {value.key}` needs `{name}`",
-                    bound.position,
-                    hint=f"say it once: `defaults: {{{value.key}: {{{name}: {_NORM[name]}}}}}`",
-                )
+        missing = [name for name in required(op) if name not in merged]
+        if missing:
+            options = ", ".join(f"{name}: {_NORM.get(name, '...')}" for name in missing)
+            self.report.error(
+                "E309",
+                f"`norm: {value.key}` needs {one_of(missing, 'and')}",
+                bound.position,
+                hint=f"say it once: `defaults: {{{value.key}: {{{options}}}}}`",
+            )
         found = {k: self.checked(draft, k, attributes(op)[k], b) for k, b in merged.items()}
-        if failed or any(v is _FAILED for v in found.values()):
+        if missing or any(v is _FAILED for v in found.values()):
             return _FAILED
         return op(**cast(dict[str, Any], found))
 
@@ -257,10 +317,15 @@ class _Inference:
         position = bound.position if bound else draft.position
         if len(inputs) > 1:
             position = _first_odd(inputs, draft.source_positions) or position
-            rows = self.rows(inputs, [v.name for v in inputs])
+            rows = self.rows(inputs, [self.label(v) for v in inputs])
         else:
-            rows = self.rows(inputs, [f"{draft.path} reads {inputs[0].name}"])
-        self.report.error(error.code, error.message, position, rows=rows, hint=error.hint)
+            rows = self.rows(inputs, [f"{self.paths[draft]} reads {self.label(inputs[0])}"])
+        hint = error.hint or (_join_hint(inputs) if len(inputs) > 1 else None)
+        self.report.error(error.code, error.message, position, rows=rows, hint=hint)
+
+    def label(self, value: Value) -> str:
+        """Return what errors call a value: who gives it, or whose input it is."""
+        return self.owners.get(value, value.name)
 
     def rows(self, values: Sequence[Value], labels: Sequence[str]) -> list[Row]:
         return [
@@ -275,26 +340,28 @@ class _Inference:
         if draft.key == "branches":
             made = self.fork(draft, enters)
         else:
-            graph = self.inner(draft.graphs[0], enters.shape)
+            graph = self.inner(draft, draft.graphs[0], enters.shape)
             op = self.instance(draft) if draft.key == "block" else Group()
             made = (op, (graph,), graph.output.shape) if graph and op else None
         if made is None:
             return None
         container, graphs, shape = made
+        path = self.paths[draft]
         return Node(
-            name=draft.path.rpartition("/")[2],
-            path=draft.path,
+            name=path.rpartition("/")[2],
+            path=path,
             op=container,
             inputs=(enters,),
-            output=Value(draft.path, shape),
+            output=Value(path, shape),
             position=draft.position,
             named=draft.named,
             graphs=graphs,
             expressions=_expressions(draft, draft.arguments),
         )
 
-    def inner(self, graph: DraftGraph, shape: Shape) -> Graph | None:
-        value = Value(graph.port.owner, shape)
+    def inner(self, draft: Draft, graph: DraftGraph, shape: Shape) -> Graph | None:
+        value = Value(f"{self.paths[draft]}:{graph.name or 'input'}", shape)
+        self.owners[value] = graph.port.owner
         self.values[graph.port] = value
         return self.graph(graph, value)
 
@@ -311,7 +378,7 @@ class _Inference:
         if shares is None:
             return None
         graphs = [
-            self.inner(graph, (*enters.shape[:-1], share))
+            self.inner(draft, graph, (*enters.shape[:-1], share))
             for graph, share in zip(draft.graphs, shares, strict=True)
         ]
         found = tuple(g for g in graphs if g)
@@ -321,15 +388,16 @@ class _Inference:
         try:
             shape = JOINS[draft.join].infer(tuple(v.shape for v in outputs))
         except ShapeError as error:
-            labels = [f"{draft.path}/{g.name}" if draft.named else g.name for g in found]
-            rows = self.rows(outputs, labels)
+            path = self.paths[draft]
+            prefix = path if draft.named else path.rpartition("/")[0]
+            rows = self.rows(outputs, [f"{prefix}/{g.name}".removeprefix("/") for g in found])
             position = _first_odd(outputs, [r.position or draft.position for r in rows])
             self.report.error(
                 error.code,
                 error.message,
                 position or draft.position,
                 rows=rows,
-                hint=_join_hint(outputs, draft.join),
+                hint=_join_hint(outputs),
             )
             return None
         return Fork(draft.join, tuple(shares) if draft.split is not None else None), found, shape
@@ -353,12 +421,20 @@ class _Inference:
                 "E408",
                 f"`split` adds up to {sum(sizes.values())}, but {enters.channels} channels enter",
                 next(iter(draft.split.values())).position,
-                rows=self.rows([enters], [enters.name]),
+                rows=self.rows([enters], [self.label(enters)]),
             )
             return None
         return [sizes[g.name] for g in draft.graphs]
 
     # Expectations
+
+    def note_unmet(self) -> None:
+        if not self.unmet:
+            return
+        message, position = self.unmet[0]
+        more = len(self.unmet) - 1
+        rest = f" (and {more} more like it)" if more else ""
+        self.report.note("E406", f"changed so, {message} as the file expects{rest}", position)
 
     def expectation(self, draft: Draft, node: Node) -> None:
         bound = draft.expect
@@ -371,9 +447,9 @@ class _Inference:
         assert isinstance(expected, tuple)
         message = f"`{node.path}` gives {shape_text(shape)}, not {shape_text(expected)}"
         if not self.binding:
-            self.report.note("E406", f"{message} as the file expects of itself", bound.position)
+            self.unmet.append((message, bound.position))
             return
-        rows = self.rows(node.inputs, [f"input {v.name}" for v in node.inputs])
+        rows = self.rows(node.inputs, [f"input {self.label(v)}" for v in node.inputs])
         parts = node.graphs
         while len(parts) == 1 and parts[0].nodes:
             parts = parts[0].nodes[-1].graphs
@@ -411,16 +487,17 @@ def _end_points(drafts: Sequence[Draft]) -> Iterator[Draft]:
 
 
 def _first_odd(values: Sequence[Value], positions: Sequence[Position]) -> Position | None:
-    for value, position in zip(values, positions, strict=False):
-        if value.shape[:-1] != values[0].shape[:-1] or len(value.shape) != len(values[0].shape):
-            return position
-    for value, position in zip(values, positions, strict=False):
-        if value.shape != values[0].shape:
-            return position
+    """Return the position of the first value that is not like most: in size, else in channels."""
+    sizes, shapes = [v.shape[:-1] for v in values], [v.shape for v in values]
+    for parts in (sizes, shapes):
+        usual = Counter(parts).most_common(1)[0][0]
+        for part, position in zip(parts, positions, strict=False):
+            if part != usual:
+                return position
     return None
 
 
-def _join_hint(values: Sequence[Value], join: str) -> str:
-    if join == "add":
-        return "a 1x1 conv on the shorter path gives it the same shape"
-    return "equal strides and paddings in every branch give equal sizes"
+def _join_hint(values: Sequence[Value]) -> str:
+    if len({v.shape[:-1] for v in values}) > 1:
+        return "equal strides and paddings on every path give equal sizes"
+    return "a 1x1 conv on one of the paths gives it as many channels"

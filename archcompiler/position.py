@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
+
+_LINE_END = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
+"""Where libyaml begins a new line."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -14,8 +18,13 @@ class Source:
 
     def line(self, number: int) -> str:
         """Return line `number` (from 1) without its line end; empty where there is none."""
-        lines = self.text.split("\n", number)
-        return lines[number - 1].rstrip("\r") if 0 < number <= len(lines) else ""
+        lines = _LINE_END.split(self.text, number)
+        return lines[number - 1] if 0 < number <= len(lines) else ""
+
+    def at(self, index: int) -> Position:
+        """Return the position of the character at `index`."""
+        starts = [end.end() for end in _LINE_END.finditer(self.text, 0, index)]
+        return Position(self, len(starts) + 1, index - (starts[-1] if starts else 0) + 1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ without a limit and expands aliases without a bound. Scalars follow the YAML 1.2
 
 from __future__ import annotations
 
+import codecs
 import re
 import stat
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from typing import Any
 
 import yaml
 
+from archcompiler import syntax
 from archcompiler.errors import USAGE_OR_ENVIRONMENT, ArchcError, Diagnostic, Row
 from archcompiler.position import Position, Source
 
@@ -35,6 +37,9 @@ _INT = re.compile(r"[-+]?[0-9]+")
 _FLOAT = re.compile(
     r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?"
     r"|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"
+)
+_NOT_YAML = re.compile(
+    "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
 )
 _RADIX = re.compile(r"0[xo][0-9a-fA-F]+")
 
@@ -101,10 +106,17 @@ def load(path: Path, name: str | None = None) -> Node:
 
 def decode(data: bytes, name: str) -> str:
     """Decode UTF-8, with or without a byte order mark; E103 names the first wrong byte."""
+    mark = len(codecs.BOM_UTF8) if data.startswith(codecs.BOM_UTF8) else 0
     try:
-        return data.decode("utf-8-sig")
+        return data[mark:].decode("utf-8")
     except UnicodeDecodeError as error:
-        raise _fail("E103", f"{name} is not UTF-8 at byte {error.start}", None) from None
+        source = Source(name, data[mark:].decode("utf-8", "replace"))
+        raise _fail(
+            "E103",
+            f"the file is not UTF-8 at byte {mark + error.start}",
+            source.at(len(data[mark : mark + error.start].decode("utf-8"))),
+            hint="save it as UTF-8",
+        ) from None
 
 
 def parse(text: str, name: str) -> Node:
@@ -130,26 +142,32 @@ class _Builder:
             raise self._bad_character(error) from None
 
     def _syntax_error(self, error: yaml.MarkedYAMLError) -> ArchcError:
-        problem = error.problem or "this is not YAML"
         mark = error.problem_mark or error.context_mark
-        position = self.at(mark) if mark else None
-        rows, hint = [], None
-        if error.context_mark and error.context:
-            rows = [Row(label=error.context, position=self.at(error.context_mark))]
-        if position and "\t" in self.source.line(position.line)[: position.column]:
-            problem, hint = "YAML forbids tabs for indentation", "indent with spaces"
-        return _fail("E104", problem, position, rows=tuple(rows), hint=hint)
+        if mark is None:
+            return _fail("E104", error.problem or "this is not YAML", None)
+        position = self.at(mark)
+        opening = self.at(error.context_mark) if error.context_mark else position
+        before = self.source.line(position.line)[: position.column]
+        trouble = syntax.explain(
+            error.problem or "",
+            error.context or "",
+            same_line=opening.line == position.line,
+            tab="\t" in before and not before.strip(),
+        )
+        if trouble.at_opening:
+            position, opening = opening, position
+        rows = (Row(label=trouble.opening, position=opening),) if trouble.opening else ()
+        return _fail("E104", trouble.message, position, rows=rows, hint=trouble.hint)
 
     def _bad_character(self, error: yaml.reader.ReaderError) -> ArchcError:
-        text = self.source.text
-        allowed = "\t\n\r\x85\u2028\u2029\u00a0\ufeff"
-        index = next(i for i, c in enumerate(text) if not (c.isprintable() or c in allowed))
-        line = text.count("\n", 0, index) + 1
-        column = index - text.rfind("\n", 0, index)
+        found = _NOT_YAML.search(self.source.text)
+        if found is None:
+            return _fail("E109", f"{self.source.name} is no YAML text: {error.reason}", None)
         return _fail(
             "E109",
-            f"U+{ord(text[index]):04X} is not allowed in YAML",
-            Position(self.source, line, column),
+            f"U+{ord(found[0]):04X} is not allowed in YAML",
+            self.source.at(found.start()),
+            hint="in a quoted text it can be written as an escape",
         )
 
     def at(self, mark: Any) -> Position:
@@ -161,10 +179,18 @@ class _Builder:
             if isinstance(event, yaml.DocumentStartEvent):
                 if event.version or event.tags:
                     raise _fail(
-                        "E106", "directives are not used in a spec", self.at(event.start_mark)
+                        "E106",
+                        "directives are not used in a spec",
+                        self.at(event.start_mark),
+                        hint="remove this line",
                     )
                 if root is not None and event.explicit:
-                    raise _fail("E106", "one spec per file", self.at(event.start_mark))
+                    raise _fail(
+                        "E106",
+                        "a file holds one spec, and here a second document begins",
+                        self.at(event.start_mark),
+                        hint="remove the `---`, or move what follows to a file of its own",
+                    )
                 root = self.node(next(self.events), 1)
         if root is None or (isinstance(root, Scalar) and root.value is None):
             raise _fail(
@@ -185,9 +211,8 @@ class _Builder:
         self.check_budget(position)
         tag = getattr(event, "tag", None)
         if tag is not None:
-            raise _fail(
-                "E106", f"tags are not allowed, here `{tag}`", position, hint="remove the tag"
-            )
+            shown = tag.replace("tag:yaml.org,2002:", "!!", 1)
+            raise _fail("E106", f"the tag `{shown}` is not allowed", position, hint="remove it")
         anchor, before = getattr(event, "anchor", None), self.count
         if anchor is not None:
             self.anchors[anchor] = None
@@ -208,7 +233,12 @@ class _Builder:
 
     def alias(self, event: yaml.AliasEvent, position: Position) -> Node:
         if event.anchor not in self.anchors:
-            raise _fail("E112", f"`*{event.anchor}` has no anchor `&{event.anchor}`", position)
+            raise _fail(
+                "E112",
+                f"`*{event.anchor}` has no anchor `&{event.anchor}` before it",
+                position,
+                hint=f"a parameter is read with a dollar: `${event.anchor}`",
+            )
         known = self.anchors[event.anchor]
         if known is None:
             raise _fail("E112", f"`*{event.anchor}` contains itself", position)
@@ -250,7 +280,8 @@ class _Builder:
 
     def entry(self, key: Node, node: Node) -> Entry:
         if not isinstance(key, Scalar) or not isinstance(key.value, str):
-            raise _fail("E111", "a key must be a word", key.position, hint="put it in quotes")
+            what = f", `{key.text}` is none" if isinstance(key, Scalar) else ""
+            raise _fail("E111", f"a key must be a word{what}", key.position)
         if key.text == "<<":
             raise _fail(
                 "E106",
@@ -277,7 +308,7 @@ def _core_value(text: str, position: Position) -> bool | int | float | str | Non
             "E108",
             f"`{text}` is a hexadecimal or octal number in YAML",
             position,
-            hint="write numbers in decimal, sizes as 1x3, or put text in quotes",
+            hint=f"write numbers in decimal; a size that starts with 0 needs quotes: `'{text}'`",
         )
     return text
 

@@ -6,11 +6,12 @@ mistake is reported; what is wrong is left out, so that it causes no second erro
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from archcompiler import fields
-from archcompiler.errors import Report, did_you_mean
+from archcompiler.elsewhere import op_hint
+from archcompiler.errors import Report, did_you_mean, one_of
 from archcompiler.expression import Value
 from archcompiler.op import Op, attributes
 from archcompiler.ops import BY_KEY
@@ -28,7 +29,7 @@ from archcompiler.spec import (
     Name,
     Spec,
 )
-from archcompiler.values import Values
+from archcompiler.values import Values, main_hint
 
 TOP = (
     "archc", "name", "summary", "input", "output", "params", "defaults", "blocks", "stem", "body",
@@ -41,18 +42,6 @@ CONTAINER_KEYS = {
     "block": ("block", "with"),
 }
 HEAD_KEYS = ("training_only", "loss_weight")
-
-# What people call these ops elsewhere.
-FRAMEWORK_NAMES = {
-    "conv2d": "conv", "convolution": "conv", "linear": "dense", "fc": "dense",
-    "fully_connected": "dense", "innerproduct": "dense", "maxpool": "max_pool",
-    "maxpool2d": "max_pool", "maxpooling2d": "max_pool", "max_pool2d": "max_pool",
-    "avgpool": "avg_pool", "avgpool2d": "avg_pool", "averagepooling2d": "avg_pool",
-    "avg_pool2d": "avg_pool", "globalaveragepooling2d": "global_avg_pool",
-    "batchnorm": "batch_norm", "batchnorm2d": "batch_norm", "batchnormalization": "batch_norm",
-    "localresponsenorm": "lrn", "concatenate": "concat", "cat": "concat", "relu": "activate",
-    "softmax": "activate", "activation": "activate", "zeropad2d": "pad", "zeropadding2d": "pad",
-}  # fmt: skip
 
 
 def validate(root: Node) -> Spec:
@@ -105,7 +94,8 @@ class _Validator(Values):
     def version(self, entry: Entry | None) -> None:
         if entry is None:
             return
-        if not (isinstance(entry.node, Scalar) and entry.node.value == 1):
+        value = entry.node.value if isinstance(entry.node, Scalar) else None
+        if type(value) is not int or value != 1:
             self.report.error(
                 "E207",
                 "this archc reads version 1 of the language",
@@ -124,6 +114,9 @@ class _Validator(Values):
                     "E204",
                     f"`{item.key}`: a parameter of a spec is a number, true, false or a word",
                     node.position,
+                    hint="an expression stands where it is used"
+                    if self.is_expression(node)
+                    else None,
                 )
                 continue
             found[item.key] = (node.value, node.position)
@@ -133,7 +126,10 @@ class _Validator(Values):
         name = self.name(entry.key, entry.position)
         if not isinstance(entry.node, Mapping):
             self.report.error(
-                "E204", "a block is a mapping with `layers` or `branches`", entry.node.position
+                "E204",
+                "a block is a mapping with `layers` or `branches`",
+                entry.node.position,
+                hint=f"write `{entry.key}: {{layers: [...]}}`",
             )
             return None
         params: Attributes = {}
@@ -183,15 +179,12 @@ class _Validator(Values):
             return None
         node = entry.node
         if isinstance(node, Mapping) and "layers" in node.entries:
-            return self.layer(node, only_containers=True, nameless="a section")
-        layers = self.sequence(node)
-        return (
-            None if layers is None else Layer(key="layers", position=node.position, layers=layers)
-        )
+            return self.layer(node, only_containers=True)
+        return Layer(key="layers", position=node.position, layers=self.sequence(node))
 
     # Layers
 
-    def sequence(self, node: Node) -> tuple[Layer, ...] | None:
+    def sequence(self, node: Node) -> tuple[Layer, ...]:
         """Check a list of layers, or one layer."""
         nodes = node.items if isinstance(node, Sequence) else (node,)
         layers = [self.layer(n) for n in nodes]
@@ -201,7 +194,7 @@ class _Validator(Values):
         """Check a branch's or head's layer: one layer, or a list that becomes a group."""
         if isinstance(node, Sequence):
             layers = self.sequence(node)
-            return Layer(key="layers", position=node.position, layers=layers) if layers else None
+            return Layer(key="layers", position=node.position, layers=layers)
         return self.layer(node, extra=extra, nameless=f"`{key}`")
 
     def layer(
@@ -231,15 +224,24 @@ class _Validator(Values):
             return None
         key = kind.key
         own = CONTAINER_KEYS[key] if key in CONTAINERS else tuple(self.op_keys(BY_KEY[key]))
-        common = tuple(k for k in COMMON if not (nameless == "a section" and k != "defaults"))
+        common = ("defaults",) if only_containers else COMMON
         known = (*own, *common, *extra)
-        found = self.entries(node, (key, *known), f"`{key}`")
+        where = f"`{key}`" if not only_containers else "a block" if extra else "a section"
+        otherwise = main_hint(BY_KEY[key]) if key in BY_KEY else _argument_hint(key)
+        found = self.entries(node, (key, *known), where, otherwise=otherwise)
         if nameless and "name" in found:
             self.report.error(
                 "E209",
                 f"{nameless} is the name already",
                 found.pop("name").position,
                 hint="drop `name`, or write a list of layers",
+            )
+        if nameless and "repeat" in found:
+            self.report.error(
+                "E209",
+                f"{nameless} is one layer, and `repeat` gives several",
+                found.pop("repeat").position,
+                hint="write a list of layers",
             )
         details = self.container(key, found) if key in CONTAINERS else self.op(BY_KEY[key], found)
         return Layer(
@@ -258,7 +260,7 @@ class _Validator(Values):
         """Find the one key that says what the layer is."""
         kinds = [e for k, e in node.entries.items() if k in CONTAINERS or k in BY_KEY]
         if only_containers:
-            kinds = [e for e in kinds if e.key in CONTAINERS]
+            kinds = [e for e in kinds if e.key in ("layers", "branches")]
         if len(kinds) == 1:
             return kinds[0]
         if kinds:
@@ -275,27 +277,34 @@ class _Validator(Values):
     def unknown_kind(self, node: Mapping, only_containers: bool) -> None:
         if only_containers:
             self.report.error(
-                "E202", "expected `layers:`, `branches:` or `block:` here", node.position
+                "E202",
+                "expected `layers:` or `branches:` here",
+                node.position,
+                hint="write the layers as a list under `layers:`",
             )
             return
         rest = [
             e for e in node.entries.values() if e.key not in COMMON and not e.key.startswith("x-")
         ]
+        words = {e.key for e in rest}
+        fitting = [key for key, op in BY_KEY.items() if words and words <= set(attributes(op))]
         attribute_names = {a for op in BY_KEY.values() for a in attributes(op)}
-        rest = [e for e in rest if e.key not in attribute_names] or rest
+        rest = [e for e in rest if e.key not in attribute_names]
         if not rest:
-            self.report.error("E202", "this layer has no op", node.position)
+            self.report.error(
+                "E202",
+                "this layer has no op",
+                node.position,
+                hint=f"these are keys of {one_of(fitting)}"
+                if fitting
+                else "write it like {conv: 64, kernel: 3, name: a}",
+            )
             return
-        word = rest[0].key
-        elsewhere = FRAMEWORK_NAMES.get(word.lower().removeprefix("nn.").rsplit(".", 1)[-1])
-        near = did_you_mean(word, (*BY_KEY, *CONTAINERS))
-        hint = f"in archc this is `{elsewhere}`" if elsewhere else near
-        self.report.error(
-            "E202",
-            f"`{word}` is no op",
-            rest[0].position,
-            hint=hint or f"the ops are {', '.join((*BY_KEY, *CONTAINERS))}",
-        )
+        word, inner = rest[0].key, rest[0].node
+        hint = op_hint(word)
+        if isinstance(inner, Mapping) and any(k in BY_KEY for k in inner.entries):
+            hint = f"a name is an attribute of its layer: add `name: {word}` to what follows"
+        self.report.error("E202", f"`{word}` is no op", rest[0].position, hint=hint)
 
     def op_keys(self, op: type[Op]) -> Iterable[str]:
         return (name for name in attributes(op) if name != op.main)
@@ -311,33 +320,43 @@ class _Validator(Values):
         if op.main is None and not self.is_null(found[op.key].node):
             self.report.error(
                 "E204", f"`{op.key}` takes no number", found[op.key].node.position,
-                hint=f"write {{{op.key}, name: a}}",
+                hint=f"write `{{{op.key}, name: a}}`",
             )  # fmt: skip
         return {"attributes": values}
 
     def container(self, key: str, found: dict[str, Entry]) -> dict[str, Any]:
         if key == "layers":
-            return {"layers": self.sequence(found["layers"].node) or ()}
+            return {"layers": self.sequence(found["layers"].node)}
         if key == "block":
             block = self.entry_reference(found["block"])
             return {"block": block, "arguments": self.values(found.get("with"))}
         branches = [self.branch(b) for b in self.named_nodes(found["branches"], "branches")]
-        split = self.values(found["split"]) if "split" in found else None
+        split = self.split(found["split"]) if "split" in found else None
         return {
             "branches": tuple(b for b in branches if b),
             "join": self.word(found.get("join"), ("concat", "add")) or "concat",
             "split": split,
         }
 
+    def split(self, entry: Entry) -> Attributes:
+        values: Attributes = {}
+        for item in self.items(entry):
+            if self.is_null(item.node):
+                self.report.error("E204", f"`{item.key}`: expected a number", item.position)
+            elif value := self.attribute(item, fields.Count):
+                values[item.key] = value
+        return values
+
     def branch(self, entry: Entry) -> Branch | None:
         name = self.name(entry.key, entry.position)
         single = not isinstance(entry.node, Sequence)
+        layers: tuple[Layer, ...]
         if single:
             layer = self.layer(entry.node, nameless=f"`{entry.key}`")
-            layers: tuple[Layer, ...] | None = (layer,) if layer else None
+            layers = (layer,) if layer else ()
         else:
             layers = self.sequence(entry.node)
-        if name is None or layers is None:
+        if name is None or (single and not layers):
             return None
         return Branch(name=name, layers=layers, single=single)
 
@@ -346,7 +365,7 @@ class _Validator(Values):
             return ()
         nodes = entry.node.items if isinstance(entry.node, Sequence) else (entry.node,)
         words = []
-        for node in nodes:
+        for node in nodes or (entry.node,):
             if isinstance(node, Scalar) and isinstance(node.value, str):
                 words.append(Name(node.value, node.position))
             else:
@@ -360,19 +379,28 @@ class _Validator(Values):
             return None
         if isinstance(entry.node, Sequence):
             found = [self.node_name(n) for n in entry.node.items]
+            if not found:
+                self.report.error("E204", "`repeat`: expected at least one name", entry.position)
             return Attribute([n for n in found if n], entry.node.position)
         return self.attribute(entry, fields.Count)
 
 
-def single_attribute(op_key: str, name: str, node: Node, report: Report) -> Attribute | None:
-    """Check one attribute of an op that is set from outside; `name` may be the op's key."""
+def _argument_hint(key: str) -> Callable[[str], str | None]:
+    """Return what says where a block's parameters are given."""
+    return lambda word: f"a parameter goes in `with: {{{word}: ...}}`" if key == "block" else None
+
+
+def single_attribute(
+    op_key: str, name: str, node: Node, report: Report, position: Position
+) -> Attribute | None:
+    """Check one attribute of an op that is set from outside; `name`, at `position`, or its key."""
     op = BY_KEY[op_key]
     known = [op.key if n == op.main else n for n in attributes(op)]
     if name not in known:
         report.error(
             "E201",
             f"`{op_key}` has no key `{name}`",
-            node.position,
+            position,
             hint=did_you_mean(name, known) or f"its keys are {', '.join(known)}",
         )
         return None

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from archcompiler import expression, fields, names
-from archcompiler.errors import Report, did_you_mean, one_of
-from archcompiler.expression import Expression, ExpressionError
+from archcompiler.elsewhere import attribute_hint, op_hint
+from archcompiler.errors import Report, Row, WrongValue, did_you_mean, one_of
+from archcompiler.expression import ExpressionError
 from archcompiler.op import Op, attributes
 from archcompiler.ops import BY_KEY
 from archcompiler.position import Position
 from archcompiler.source import Entry, Mapping, Node, Scalar, Sequence
 from archcompiler.spec import Attribute, Attributes, Defaults, Name, WrittenNorm
+from archcompiler.suggest import suggestion
 from archcompiler.unit import NORMS, NormField
 
 
@@ -43,7 +46,8 @@ class Values:
                 return self.attribute(entry, NormField)
         self.report.error(
             "E204",
-            f"`{entry.key}`: expected {fields.says(NormField).sentence}",
+            f"`{entry.key}`: expected {fields.says(NormField).sentence}, "
+            f"got {fields.plain(self.plain(node))}",
             node.position,
             hint=did_you_mean(node.text, (*NORMS, "none")) if isinstance(node, Scalar) else None,
         )
@@ -59,7 +63,7 @@ class Values:
                     "E202",
                     f"`{item.key}` is no op, and defaults are by op",
                     item.position,
-                    hint=did_you_mean(item.key, BY_KEY),
+                    hint=op_hint(item.key, BY_KEY),
                 )
             elif isinstance(item.node, Mapping):
                 found[item.key] = self.op_defaults(op, item.node)
@@ -68,13 +72,14 @@ class Values:
                     "E204",
                     f"`{item.key}`: expected a mapping of attributes",
                     item.node.position,
+                    hint=f"write `{item.key}: {{padding: same}}`, attribute by attribute",
                 )
         return found
 
     def op_defaults(self, op: type[Op], node: Mapping) -> Attributes:
         """Check a mapping of attributes of one op."""
         known = tuple(op.key if name == op.main else name for name in attributes(op))
-        found = self.entries(node, known, f"`{op.key}`")
+        found = self.entries(node, known, f"`{op.key}`", otherwise=main_hint(op))
         values: Attributes = {}
         for key, entry in found.items():
             name = op.main if key == op.key and op.main else key
@@ -91,9 +96,16 @@ class Values:
         if value is None or attribute.open:
             return attribute
         try:
-            return Attribute(fields.check(annotation, value), entry.node.position)
-        except fields.WrongValue as error:
-            self.report.error("E204", f"`{entry.key}`: {error}", entry.node.position)
+            checked = fields.check(annotation, value)
+            # None would unset, so that `none` stays the word until infer.
+            return Attribute("none" if checked is None else checked, entry.node.position)
+        except WrongValue as error:
+            self.report.error(
+                "E204",
+                f"`{entry.key}`: {error}",
+                entry.node.position,
+                hint=error.hint or suggestion(annotation, value),
+            )
             return None
 
     def values(self, entry: Entry | None) -> Attributes:
@@ -103,7 +115,9 @@ class Values:
             value = self.plain(item.node)
             if isinstance(value, dict | list):
                 self.report.error(
-                    "E204", f"`{item.key}`: expected one value, no list or mapping", item.position
+                    "E204",
+                    f"`{item.key}`: expected one value, no list or mapping",
+                    item.node.position,
                 )
                 continue
             found[item.key] = Attribute(value, item.node.position)
@@ -120,7 +134,9 @@ class Values:
         try:
             return expression.parse(str(node.value)[1:], node.position)
         except ExpressionError as error:
-            self.report.error("E208", str(error), node.position)
+            inner = str(node.value)[1:].strip()
+            hint = f"write `${inner[1:-1]}`" if inner[:1] + inner[-1:] == "{}" else None
+            self.report.error("E208", str(error), node.position, hint=hint)
             return None
 
     def is_expression(self, node: Node) -> bool:
@@ -137,16 +153,20 @@ class Values:
         """Check a value that cannot be an expression; None where it is absent or wrong."""
         if entry is None:
             return None
-        found = self.attribute(entry, annotation)
-        if found is None or isinstance(found.value, Expression) or found.value is None:
-            if found is not None:
-                self.report.error(
-                    "E204",
-                    f"`{entry.key}`: expected {fields.says(annotation).sentence}",
-                    entry.node.position,
-                )
-            return None
-        return found.value
+        if not self.is_expression(entry.node):
+            found = self.attribute(entry, annotation)
+            if found is None:
+                return None  # reported
+            if not found.open and found.value is not None:
+                return found.value
+        got = entry.node.text or "nothing" if isinstance(entry.node, Scalar) else "an expression"
+        self.report.error(
+            "E204",
+            f"`{entry.key}`: expected {fields.says(annotation).sentence}, got {got}",
+            entry.node.position,
+            hint=None if self.is_null(entry.node) else "an expression cannot stand here",
+        )
+        return None
 
     def entry_text(self, entry: Entry | None) -> str:
         """Check free text; white space is folded."""
@@ -163,7 +183,10 @@ class Values:
             return None
         if isinstance(entry.node, Scalar) and entry.node.value in words:
             return str(entry.node.value)
-        self.report.error("E204", f"`{entry.key}`: expected {one_of(words)}", entry.node.position)
+        shown = fields.plain(self.plain(entry.node))
+        self.report.error(
+            "E204", f"`{entry.key}`: expected {one_of(words)}, got {shown}", entry.node.position
+        )
         return None
 
     # Names and keys
@@ -172,8 +195,8 @@ class Values:
         """Check a new name."""
         problem = names.problem(text)
         if problem:
-            hint = f"try `{text}_head`" if text.lower() in names.WINDOWS else None
-            self.report.error("E206", problem, position, hint=hint)
+            free = names.free_name(text)
+            self.report.error("E206", problem, position, hint=f"try `{free}`" if free else None)
             return None
         return Name(text, position)
 
@@ -181,7 +204,10 @@ class Values:
         """Check a new name that is a value."""
         if isinstance(node, Scalar) and isinstance(node.value, str):
             return self.name(node.value, node.position)
-        self.report.error("E206", "expected a name", node.position)
+        got = f", got `{node.text}`" if isinstance(node, Scalar) and node.text else ""
+        self.report.error(
+            "E206", f"expected a name{got}", node.position, hint="a name starts with a letter"
+        )
         return None
 
     def entry_name(self, entry: Entry | None) -> Name | None:
@@ -201,7 +227,9 @@ class Values:
         """Check the name of a parameter."""
         problem = names.parameter_problem(item.key)
         if problem:
-            self.report.error("E206", problem, item.position)
+            free = names.free_name(item.key)
+            hint = f"try `{free}`" if free else None
+            self.report.error("E206", problem, item.position, hint=hint)
         return problem is None
 
     def items(self, entry: Entry | None) -> list[Entry]:
@@ -209,7 +237,12 @@ class Values:
         if entry is None or self.is_null(entry.node):
             return []
         if not isinstance(entry.node, Mapping):
-            self.report.error("E204", f"`{entry.key}`: expected a mapping", entry.node.position)
+            self.report.error(
+                "E204",
+                f"`{entry.key}`: expected a mapping",
+                entry.node.position,
+                hint=_MAPPINGS.get(entry.key),
+            )
             return []
         return [e for k, e in entry.node.entries.items() if not k.startswith("x-")]
 
@@ -221,10 +254,15 @@ class Values:
             first = by_folded.setdefault(item.key.lower(), item)
             if first is not item:
                 self.report.error(
-                    "E305", f"`{item.key}` and `{first.key}` differ only in case", item.position
+                    "E305",
+                    f"`{item.key}` and `{first.key}` differ only in case",
+                    item.position,
+                    rows=[Row(label="first", position=first.position)],
                 )
-        if entry is not None and not items and what in ("heads", "branches"):
-            self.report.error("E205", f"`{what}` needs at least one", entry.position)
+        needed = {"heads": "one head", "branches": "two branches"}.get(what)
+        empty = entry and (isinstance(entry.node, Mapping) or self.is_null(entry.node))
+        if entry and empty and not items and needed:
+            self.report.error("E205", f"`{what}` needs at least {needed}", entry.position)
         return items
 
     def entries(
@@ -233,21 +271,49 @@ class Values:
         known: tuple[str, ...],
         where: str,
         required: tuple[str, ...] = (),
+        otherwise: Callable[[str], str | None] = attribute_hint,
     ) -> dict[str, Entry]:
-        """Return the known entries; report unknown and missing ones. `x-` keys are the user's."""
+        """Return the known entries; report unknown and missing ones. `x-` keys are the user's.
+
+        `otherwise` gives the hint for an unknown key that is near no known one.
+        """
         found: dict[str, Entry] = {}
+        missing = [key for key in required if key not in node.entries]
         for key, entry in node.entries.items():
             if key in known:
                 found[key] = entry
             elif not key.startswith("x-"):
+                near = did_you_mean(key, known)
+                missing = [m for m in missing if near != f"did you mean `{m}`?"]
                 self.report.error(
                     "E201",
                     f"{where} has no key `{key}`",
                     entry.position,
-                    hint=did_you_mean(key, known)
+                    hint=near
+                    or otherwise(key)
                     or f"its keys are {', '.join(dict.fromkeys(known))}",
                 )
-        for key in required:
-            if key not in node.entries:
-                self.report.error("E205", f"{where} needs `{key}:`", node.position)
+        if missing:
+            words = one_of([f"{key}:" for key in missing], "and")
+            self.report.error("E205", f"{where} needs {words}", node.position)
         return found
+
+
+_MAPPINGS = {
+    "heads": "name each head: `Logits: [...]`",
+    "branches": "name each branch: `Branch_0: [...]`",
+    "blocks": "name each block: `cell: {layers: [...]}`",
+    "params": "name each parameter: `num_classes: 1000`",
+    "with": "name each parameter: `with: {filters: 64}`",
+}
+
+
+def main_hint(op: type[Op]) -> Callable[[str], str | None]:
+    """Return what says how to write the main number of `op`, for those who call it by its name."""
+
+    def hint(key: str) -> str | None:
+        if key == op.main:
+            return f"the {key} of `{op.key}` is the value behind it: `{op.key}: ...`"
+        return attribute_hint(key)
+
+    return hint

@@ -1,0 +1,49 @@
+"""What other frameworks call the things of this language, for hints."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from archcompiler.errors import did_you_mean
+from archcompiler.fields import ACTIVATIONS
+from archcompiler.ops import BY_KEY
+from archcompiler.spec import CONTAINERS
+
+_OPS = {
+    "conv2d": "conv", "convolution": "conv", "convolution2d": "conv", "conv2d_bn": "conv",
+    "basicconv2d": "conv", "linear": "dense", "fc": "dense", "fully_connected": "dense",
+    "innerproduct": "dense", "maxpool": "max_pool", "maxpool2d": "max_pool",
+    "maxpooling2d": "max_pool", "max_pool2d": "max_pool", "avgpool": "avg_pool",
+    "avgpool2d": "avg_pool", "averagepooling2d": "avg_pool", "avg_pool2d": "avg_pool",
+    "globalaveragepooling2d": "global_avg_pool", "globalavgpool": "global_avg_pool",
+    "batchnorm": "batch_norm", "batchnorm2d": "batch_norm", "batchnormalization": "batch_norm",
+    "localresponsenorm": "lrn", "concatenate": "concat", "cat": "concat",
+    "zeropad2d": "pad", "zeropadding2d": "pad", "dropout2d": "dropout",
+    "sequential": "layers", "activation": "activate",
+    **{name: f"activate: {name}" for name in ACTIVATIONS},
+}  # fmt: skip
+
+_ATTRIBUTES = {
+    "momentum": "write `decay`, the share of the moving average that is kept: Keras's momentum, "
+    "or 1 minus torch's",
+    "eps": "did you mean `epsilon`?",
+    "affine": "write `gamma` and `beta`",
+    "center": "did you mean `beta`?",
+    "activation_fn": "did you mean `activation`?",
+    "normalizer_fn": "did you mean `norm`?",
+    "rate": "did you mean `dilation`?",
+    "keep_prob": "write {dropout: 0.2}: the share that is dropped, 1 minus keep_prob",
+}
+
+
+def op_hint(word: str, known: Collection[str] = (*BY_KEY, *CONTAINERS)) -> str:
+    """Say which op somebody means by `word`, or which are `known`."""
+    own = _OPS.get(word.lower().rsplit(".", 1)[-1])
+    if own and own.partition(":")[0] in known:
+        return f"in archc this is `{own}`"
+    return did_you_mean(word, known) or f"the ops are {', '.join(known)}"
+
+
+def attribute_hint(word: str) -> str | None:
+    """Say which attribute somebody means by `word`, where its name differs much."""
+    return _ATTRIBUTES.get(word)

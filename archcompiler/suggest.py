@@ -1,0 +1,74 @@
+"""What somebody probably meant by a value that does not fit its attribute."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from archcompiler import fields
+from archcompiler.errors import WrongValue, did_you_mean
+
+_WORDS: dict[str, object] = {
+    "yes": True, "on": True, "no": False, "off": False, "linear": "none", "swish": "silu",
+    "same_upper": "same", "global": "map", "xavier": "glorot_uniform", "he": "he_normal",
+    "kaiming": "he_normal", "msra": "he_normal",
+}  # fmt: skip
+
+
+def suggestion(annotation: object, value: object) -> str | None:
+    """Return a hint with a value that fits, or None where none is near."""
+    for candidate in _candidates(value):
+        try:
+            fitting = fields.check(annotation, candidate)
+        except WrongValue:
+            continue
+        return f"write `{fields.yaml_text(fields.write(annotation, fitting))}`"
+    if type(value) is int and value > fields.MAX_COUNT:
+        return f"at most {fields.MAX_COUNT:,}"
+    if isinstance(value, str):
+        if annotation in (fields.MapField, fields.ShapeField) and value.count("x") == 1:
+            channels = 3 if annotation is fields.MapField else 64
+            return f"the channels are missing, as in `{value}x{channels}`"
+        return did_you_mean(value, _words(fields.says(annotation).schema))
+    return None
+
+
+def _candidates(value: object) -> Iterator[object]:
+    """Yield other ways to write `value`, the likeliest first."""
+    if isinstance(value, str):
+        yield from _readings("".join(value.lower().split()))
+    elif isinstance(value, float) and value.is_integer():
+        yield int(value)
+    elif isinstance(value, list) and all(type(v) is int for v in value):
+        yield "x".join(map(str, value))
+        if len(value) == 1:
+            yield value[0]
+    elif isinstance(value, dict) and list(value) == ["height", "width"]:
+        yield f"{value['height']}x{value['width']}"
+    elif isinstance(value, dict) and len(value) == 1:
+        key, inner = next(iter(value.items()))
+        if isinstance(inner, dict) and len(inner) == 1:
+            yield {key: next(iter(inner.values()))}
+    if type(value) in (int, float):
+        yield {"multiplier": value}
+
+
+def _readings(word: str) -> Iterator[object]:
+    yield word
+    if re.fullmatch(r"[0-9]{1,9}", word):
+        yield int(word)
+    if re.fullmatch(r"[0-9]{1,3}%", word):
+        yield int(word[:-1]) / 100
+    if word in _WORDS:
+        yield _WORDS[word]
+    yield word.replace("xavier", "glorot").replace("kaiming", "he")
+    yield word.replace("-", "_")
+
+
+def _words(schema: Any) -> list[str]:
+    """Return the words that a type's schema allows."""
+    found = [*schema.get("enum", ()), *([schema["const"]] if "const" in schema else ())]
+    for part in schema.get("oneOf", ()):
+        found += _words(part)
+    return [w for w in found if isinstance(w, str)]

@@ -1,0 +1,58 @@
+"""What libyaml's syntax errors mean to a person, and where to point."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """A syntax error in plain words.
+
+    `at_opening` says that the mistake is where the construct began, not where the parser gave up;
+    `opening` names that place.
+    """
+
+    message: str
+    hint: str | None = None
+    opening: str = ""
+    at_opening: bool = False
+
+
+def explain(problem: str, context: str, *, same_line: bool, tab: bool) -> Trouble:
+    """Put a parser's problem and context into words.
+
+    `same_line` tells that both lie on one line, `tab` that a tab stands before the problem.
+    """
+    if tab:
+        return Trouble("YAML forbids tabs for indentation", "indent with spaces")
+    if "mapping values are not allowed" in problem:
+        return Trouble(
+            "a `:` cannot stand here",
+            "put text that holds `: ` in quotes, and check the indentation of this line",
+        )
+    for word, opens, closes in (("mapping", "{", "}"), ("sequence", "[", "]")):
+        if f"flow {word}" in context:
+            if same_line:
+                return Trouble(
+                    f"expected `,` or `{closes}`",
+                    "a comma is missing here, or an inner bracket is not closed",
+                    f"`{opens}` opened",
+                )
+            return Trouble(f"this `{opens}` is not closed", opening="noticed", at_opening=True)
+    if "quoted scalar" in context:
+        return Trouble("this quote is not closed", opening="noticed", at_opening=True)
+    if "simple key" in context:
+        return Trouble(
+            "expected `key: value`",
+            "a space must follow the colon",
+            opening="noticed",
+            at_opening=True,
+        )
+    if "block mapping" in context or "block collection" in context:
+        return Trouble(
+            "the indentation does not fit",
+            "keys of one mapping, and the `-` of one list, start in the same column",
+            "begun",
+        )
+    return Trouble(problem or "this is not YAML", opening=context)
