@@ -1,0 +1,146 @@
+"""The command line: `archc COMMAND ...`.
+
+Each command is a module of its own in `commands/`, imported when it is called, so that no command
+pays for another's imports. Whatever a command raises ends here, as a message and an exit code.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from contextlib import suppress
+from typing import Any
+
+import click
+from typing_extensions import override
+
+from archcompiler import __version__
+from archcompiler.errors import USAGE_OR_ENVIRONMENT, ArchcError, did_you_mean
+
+COMMANDS = {
+    "check": "Check specs: shapes, references, expectations.",
+    "build": "Write a spec's network as source for a framework.",
+    "verify": "Run the emitted code and compare it with the spec.",
+    "summary": "Show the layers: shapes, weights, multiply-adds.",
+    "bench": "Measure the emitted code, several backends side by side.",
+    "resolve": "Write a spec with everything expanded.",
+    "explain": "Say what an error code means, with an example.",
+    "schema": "Write the JSON Schema that editors read.",
+    "env": "Show versions, and which backends can run here.",
+}
+"""The commands in the order of the help text. To add one: a module in `commands/`, a line here."""
+
+INTERRUPTED = 130
+NOBODY_READS = 141
+"""What a shell reports of a program that a closed pipe ended."""
+
+
+class Archc(click.Group):
+    """The group of all commands: finds them by name, and turns what they raise into exit codes."""
+
+    @override
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    @override
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"archcompiler.commands.{cmd_name}")
+        command: click.Command = module.command
+        return command
+
+    @override
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        word = args[0]
+        if word not in COMMANDS and not word.startswith("-"):
+            near = did_you_mean(word, COMMANDS)
+            ctx.fail(f"there is no command '{word}'" + (f", {near}" if near else ""))
+        return super().resolve_command(ctx, args)
+
+    @override
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    @override
+    def invoke(self, ctx: click.Context) -> Any:
+        for stream in (sys.stdout, sys.stderr):
+            if hasattr(stream, "reconfigure"):  # what a terminal cannot write is escaped
+                stream.reconfigure(errors="backslashreplace")
+        try:
+            return super().invoke(ctx)
+        except ArchcError as error:
+            from archcompiler.diagnostics import report
+
+            report(error.diagnostics)
+            ctx.exit(error.exit_code)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except KeyboardInterrupt:
+            click.echo("archc: interrupted", err=True)
+            ctx.exit(INTERRUPTED)
+        except BrokenPipeError:  # as `archc ... | head` does: nobody reads any more
+            _drop_output()
+            ctx.exit(NOBODY_READS)
+        except Exception as error:
+            _unexpected(error, debug=ctx.params["debug"])
+            ctx.exit(USAGE_OR_ENVIRONMENT)
+
+
+def _unexpected(error: Exception, *, debug: bool) -> None:
+    if debug:
+        import traceback
+
+        click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
+    if isinstance(error, OSError):
+        _drop_output()
+        reason = (error.strerror or str(error)).lower()
+        place = f"{error.filename}: " if error.filename else ""
+        click.echo(f"archc: {place}{reason}", err=True)
+        return
+    shown = " ".join(f"{type(error).__name__}: {error}".split())
+    click.echo(
+        "archc: this is a bug in archc, not in your spec. Please report it, with the spec and\n"
+        "what `archc --debug` prints before it. In one line:\n"
+        f"{shown if len(shown) <= 500 else shown[:500] + '...'}",
+        err=True,
+    )
+
+
+def _drop_output() -> None:
+    """Forget what could not be written: Python would try again when it exits, and complain."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            with suppress(OSError), open(os.devnull, "wb") as nothing:
+                os.dup2(nothing.fileno(), stream.fileno())
+
+
+@click.group(
+    name="archc",
+    cls=Archc,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
+    epilog="Exit codes: 0 good, 1 the spec is wrong or a check found a difference, 2 usage or "
+    "environment, 130 interrupted.",
+)
+@click.version_option(__version__, message="archc %(version)s")
+@click.option(
+    "--debug", is_flag=True, envvar="ARCHC_DEBUG", help="Show the traceback of a bug in archc."
+)
+def main(debug: bool) -> None:
+    """Compile one YAML description of a network to readable framework source.
+
+    A SPEC is a YAML file, a folder of them, or the name of a shipped one such as inception_v3.
+    Words with an equals sign change it for this run: num_classes=10, input=224x224,
+    Mixed_5b/Branch_1/Conv2d_0b_5x5.kernel=3.
+
+    \b
+    archc check specs/
+    archc build inception_v3 --backend torch num_classes=10
+    archc COMMAND --help
+    """

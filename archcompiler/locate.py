@@ -1,0 +1,108 @@
+"""What the words behind a command mean: spec files, folders, shipped specs, assignments."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from archcompiler.errors import USAGE_OR_ENVIRONMENT, ArchcError, Diagnostic, did_you_mean
+from archcompiler.overrides import Assignment, parse_assignment
+
+SUFFIXES = (".yaml", ".yml")
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """The spec files in the order of the command line, each once, and the assignments."""
+
+    specs: tuple[Path, ...]
+    assignments: tuple[Assignment, ...]
+
+
+def locate(words: Iterable[str]) -> Located:
+    """Sort out the words of the command line.
+
+    What exists wins over a shipped spec of the same name, and over an assignment. Raises
+    `ArchcError` with exit code 2: E703 for every word that is no spec, E704 for an assignment that
+    cannot be read.
+    """
+    specs: dict[Path, None] = {}
+    assignments: list[Assignment] = []
+    problems: list[Diagnostic] = []
+    for word in words:
+        try:
+            if "=" in word and not os.path.lexists(word):
+                assignments.append(_once(parse_assignment(word), assignments))
+            else:
+                specs |= dict.fromkeys(_files(word))
+        except ArchcError as error:
+            problems += error.diagnostics
+    if problems:
+        raise ArchcError(*problems, exit_code=USAGE_OR_ENVIRONMENT)
+    return Located(tuple(specs), tuple(assignments))
+
+
+def shipped() -> dict[str, Path]:
+    """Return the specs that come with archc, by name."""
+    here = Path(__file__).parent
+    installed = here / "specs"  # in a wheel; an editable install has them beside the package
+    folder = installed if installed.is_dir() else here.parent / "specs"
+    return {path.stem: path for path in _specs_in(folder)}
+
+
+def _once(assignment: Assignment, others: list[Assignment]) -> Assignment:
+    if any(other.target == assignment.target for other in others):
+        diagnostic = Diagnostic(
+            code="E704",
+            message=f"`{assignment.target}` is given twice",
+            position=assignment.position,
+        )
+        raise ArchcError(diagnostic, exit_code=USAGE_OR_ENVIRONMENT)
+    return assignment
+
+
+def _files(word: str) -> list[Path]:
+    path = Path(word)
+    if os.path.isdir(word):
+        found = _specs_in(path)
+        if not found and word not in shipped():
+            raise _no_spec(f"the folder {word} holds no spec", "a spec ends in .yaml or .yml")
+        if found:
+            return found
+    elif os.path.lexists(word):  # what is no regular file is for the reader to refuse
+        return [path]
+    known = shipped()
+    if word in known:
+        return [_relative(known[word])]
+    if path.suffix in SUFFIXES:
+        near = did_you_mean(path.name, [p.name for p in _specs_in(path.parent)])
+        raise _no_spec(f"there is no file {word}", near or did_you_mean(path.stem, known))
+    near = did_you_mean(word, known)
+    raise _no_spec(
+        f"there is no spec `{word}`",
+        near or f"give a .yaml file, a folder, or one of {', '.join(known)}",
+    )
+
+
+def _specs_in(folder: Path) -> list[Path]:
+    """Return the spec files of one folder, sorted; hidden ones are settings of other tools."""
+    try:
+        found = sorted(folder.iterdir())
+    except OSError:
+        return []
+    return [p for p in found if p.suffix in SUFFIXES and p.name[0] != "." and not p.is_dir()]
+
+
+def _relative(path: Path) -> Path:
+    """Return the path as a person in this folder would write it."""
+    try:
+        return path.relative_to(Path.cwd())
+    except (ValueError, OSError):
+        return path
+
+
+def _no_spec(message: str, hint: str | None) -> ArchcError:
+    diagnostic = Diagnostic(code="E703", message=message, hint=hint)
+    return ArchcError(diagnostic, exit_code=USAGE_OR_ENVIRONMENT)
