@@ -16,14 +16,12 @@ from archcompiler.draft import (
     Draft,
     DraftGraph,
     DraftNetwork,
-    DraftNorm,
-    Port,
     Source,
     shown_paths,
 )
-from archcompiler.errors import Report, Row, WrongValue, one_of
-from archcompiler.evaluate import Unknown, evaluate
-from archcompiler.expression import Expression, ExpressionError
+from archcompiler.errors import Report, Row
+from archcompiler.evaluate import evaluate
+from archcompiler.expression import Expression
 from archcompiler.fields import Shape, shape_text
 from archcompiler.ir import (
     Argument,
@@ -38,12 +36,12 @@ from archcompiler.ir import (
     Node,
     Value,
 )
-from archcompiler.op import Op, ShapeError, attributes, required
+from archcompiler.op import Op, ShapeError
 from archcompiler.ops import BY_KEY
 from archcompiler.ops.add import Add
 from archcompiler.ops.concat import Concat
 from archcompiler.position import Position
-from archcompiler.unit import NORMS, NormField
+from archcompiler.settle import FAILED, Settler
 
 MAX_PARAMS = 2**40
 MAX_ELEMENTS = 2**53
@@ -53,14 +51,16 @@ JOINS: dict[str, Op] = {"concat": Concat(), "add": Add()}
 
 def infer(draft: DraftNetwork, source: str) -> tuple[Network, Report]:
     """Infer a network; the report holds notes. Raises `ArchcError` with errors E401 to E412."""
-    inference = _Inference(report=Report(), binding=draft.expectations_bind)
+    inference = _Inference(
+        report=Report(), binding=draft.expectations_bind, paths=shown_paths(draft)
+    )
     network = inference.network(draft, source)
     inference.report.raise_errors()
     assert network is not None, "no errors, so there is a network"
     return network, inference.report
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class _Inference:
     report: Report
     binding: bool
@@ -69,11 +69,14 @@ class _Inference:
     values: dict[Source, Value | None] = field(default_factory=dict)
     nodes: dict[Draft, Node] = field(default_factory=dict)
     origins: dict[Value, Position] = field(default_factory=dict)
-    paths: dict[Draft, str] = field(default_factory=dict)
+    paths: dict[Draft, str]
+    settler: Settler = field(init=False)
     owners: dict[Value, str] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self.settler = Settler(self.report, self.values, self.paths)
+
     def network(self, draft: DraftNetwork, source: str) -> Network | None:
-        self.paths = shown_paths(draft)
         image = Value("input", draft.input)
         self.values[draft.port] = image
         stem = self.graph(draft.stem, image)
@@ -166,9 +169,9 @@ class _Inference:
     def check_without_input(self, draft: Draft) -> None:
         """Check what does not depend on the input, which an earlier error left unknown."""
         for name, bound in draft.attributes.items():
-            self.attribute(draft, name, bound)
+            self.settler.attribute(draft, name, bound)
         for bound in draft.arguments.values():
-            self.evaluated(draft, bound)
+            self.settler.evaluated(draft, bound)
         for graph in draft.graphs:
             self.values[graph.port] = None
             self.graph(graph, None)
@@ -179,8 +182,8 @@ class _Inference:
         op_class = BY_KEY[draft.key]
         written: dict[str, Any] | None = {}
         for name, bound in draft.attributes.items():
-            found = self.attribute(draft, name, bound)
-            if found is _FAILED:
+            found = self.settler.attribute(draft, name, bound)
+            if found is FAILED:
                 written = None
             elif written is not None:
                 written[name] = found
@@ -217,100 +220,6 @@ class _Inference:
             macs=op.macs(shapes, output),
             follows_size=op.follows_size(shapes, written),
         )
-
-    def attribute(self, draft: Draft, name: str, bound: Bound) -> object:
-        annotation = attributes(BY_KEY[draft.key])[name]
-        if annotation is NormField:
-            return self.norm(draft, bound)
-        return self.checked(draft, name, annotation, bound)
-
-    def checked(self, draft: Draft, name: str, annotation: object, bound: Bound) -> object:
-        """Evaluate one value and check it against its type; `_FAILED` where that was reported."""
-        value = bound.value
-        if not _is_open(value):
-            return None if value == "none" else value
-        found = self.evaluated(draft, bound)
-        if found is _FAILED:
-            return found
-        if isinstance(found, float) and found.is_integer() and annotation is fields.Count:
-            found = int(found)
-        try:
-            return fields.check(annotation, found)
-        except WrongValue as error:
-            key = draft.key if name == BY_KEY.get(draft.key, Op).main else name
-            shown = f"`{key}`: `{value}`" if isinstance(value, Expression) else f"`{key}`"
-            self.report.error(
-                "E409",
-                f"{shown}: {error}",
-                bound.position,
-                rows=self.readings(draft, bound),
-                hint=error.hint,
-            )
-            return _FAILED
-
-    def evaluated(self, draft: Draft, bound: Bound) -> object:
-        try:
-            return evaluate(bound.value, bound.scope, self.channels, draft.scope.enters)
-        except Unknown:
-            return _FAILED
-        except ExpressionError as error:
-            message = f"`{bound.value}` has no value: {error}"
-            self.report.error("E401", message, bound.position, rows=self.readings(draft, bound))
-            return _FAILED
-
-    def readings(self, draft: Draft, bound: Bound) -> list[Row]:
-        """Say what an expression read: the values of its names, and where these were written."""
-        rows = []
-        for name in bound.value.names if isinstance(bound.value, Expression) else ():
-            source = bound.scope.params.get(name)
-            try:
-                if source:
-                    found = evaluate(source.value, source.scope, self.channels, draft.scope.enters)
-                else:
-                    found = self.channels(bound.scope.enters or draft.scope.enters or Port(""))
-            except (ExpressionError, Unknown):
-                continue
-            position = source.position if source else None
-            rows.append(Row(label=name, value=fields.plain(found), position=position))
-        path = self.paths[draft]
-        return [Row(label="layer", value=path), *rows] if "/" in path else rows
-
-    def channels(self, port: Port) -> int:
-        value = self.values.get(port)
-        if value is None:
-            raise Unknown
-        return value.channels
-
-    def norm(self, draft: Draft, bound: Bound) -> object:
-        value = bound.value
-        if isinstance(value, Expression):
-            value = self.evaluated(draft, bound)
-            if value is _FAILED:
-                return value
-            if value in NORMS:
-                value = DraftNorm(str(value), {})
-        if value is None or value == "none":
-            return None
-        if not isinstance(value, DraftNorm):
-            expected = f"expected {fields.says(NormField).sentence}, got {fields.plain(value)}"
-            self.report.error("E409", f"`norm`: {expected}", bound.position)
-            return _FAILED
-        op = NORMS[value.key]
-        merged = draft.defaults.get(value.key, {}) | value.attributes
-        merged = {k: b for k, b in merged.items() if b.value is not None}
-        missing = [name for name in required(op) if name not in merged]
-        if missing:
-            options = ", ".join(f"{name}: {_NORM.get(name, '...')}" for name in missing)
-            self.report.error(
-                "E309",
-                f"`norm: {value.key}` needs {one_of(missing, 'and')}",
-                bound.position,
-                hint=f"say it once: `defaults: {{{value.key}: {{{options}}}}}`",
-            )
-        found = {k: self.checked(draft, k, attributes(op)[k], b) for k, b in merged.items()}
-        if missing or any(v is _FAILED for v in found.values()):
-            return _FAILED
-        return op(**cast(dict[str, Any], found))
 
     def shape_error(self, draft: Draft, inputs: Sequence[Value], error: ShapeError) -> None:
         bound = draft.attributes.get(error.field or "")
@@ -366,8 +275,8 @@ class _Inference:
         return self.graph(graph, value)
 
     def instance(self, draft: Draft) -> Instance | None:
-        found = {k: self.evaluated(draft, b) for k, b in draft.arguments.items()}
-        if any(v is _FAILED for v in found.values()):
+        found = {k: self.settler.evaluated(draft, b) for k, b in draft.arguments.items()}
+        if any(v is FAILED for v in found.values()):
             return None
         return Instance(draft.template, cast(dict[str, Argument], found))
 
@@ -407,10 +316,10 @@ class _Inference:
         if draft.split is None:
             return [enters.channels] * len(draft.graphs)
         found = {
-            k: self.checked(draft, k, fields.Count, b) if b.value is not None else _FAILED
+            k: self.settler.checked(draft, k, fields.Count, b) if b.value is not None else FAILED
             for k, b in draft.split.items()
         }
-        if any(v is _FAILED for v in found.values()):
+        if any(v is FAILED for v in found.values()):
             return None
         sizes = cast(dict[str, int], found)
         if (
@@ -440,9 +349,9 @@ class _Inference:
         bound = draft.expect
         if bound is None or bound.value is None:
             return
-        expected = self.checked(draft, "expect", fields.ShapeField, bound)
+        expected = self.settler.checked(draft, "expect", fields.ShapeField, bound)
         shape = node.output.shape
-        if expected is _FAILED or expected == shape:
+        if expected is FAILED or expected == shape:
             return
         assert isinstance(expected, tuple)
         message = f"`{node.path}` gives {shape_text(shape)}, not {shape_text(expected)}"
@@ -455,18 +364,6 @@ class _Inference:
             parts = parts[0].nodes[-1].graphs
         rows += self.rows([g.output for g in parts], [g.name for g in parts])
         self.report.error("E406", message, bound.position, rows=rows)
-
-
-_FAILED = object()
-_NORM = {"epsilon": "1e-3", "decay": "0.99", "gamma": "true"}
-
-
-def _is_open(value: object) -> bool:
-    if isinstance(value, dict):
-        return any(map(_is_open, value.values()))
-    if isinstance(value, list):
-        return any(map(_is_open, value))
-    return isinstance(value, Expression)
 
 
 def _expressions(draft: Draft, bound: dict[str, Bound]) -> dict[str, str]:

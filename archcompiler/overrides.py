@@ -23,7 +23,7 @@ from archcompiler.ops import BY_KEY
 from archcompiler.position import Position, Source
 from archcompiler.source import Node, Scalar
 from archcompiler.spec import Layer, Spec
-from archcompiler.validate import plain_value, single_attribute
+from archcompiler.values import plain_value, single_attribute
 
 COMMAND_LINE = "command line"
 """What messages call the source of an assignment."""

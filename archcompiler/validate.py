@@ -6,12 +6,12 @@ mistake is reported; what is wrong is left out, so that it causes no second erro
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 from archcompiler import fields
 from archcompiler.elsewhere import op_hint
-from archcompiler.errors import Report, did_you_mean, one_of
+from archcompiler.errors import Report, one_of
 from archcompiler.expression import Value
 from archcompiler.op import Op, attributes
 from archcompiler.ops import BY_KEY
@@ -29,7 +29,7 @@ from archcompiler.spec import (
     Name,
     Spec,
 )
-from archcompiler.values import Values, main_hint
+from archcompiler.values import Values, argument_hint, main_hint
 
 TOP = (
     "archc", "name", "summary", "input", "output", "params", "defaults", "blocks", "stem", "body",
@@ -227,7 +227,7 @@ class _Validator(Values):
         common = ("defaults",) if only_containers else COMMON
         known = (*own, *common, *extra)
         where = f"`{key}`" if not only_containers else "a block" if extra else "a section"
-        otherwise = main_hint(BY_KEY[key]) if key in BY_KEY else _argument_hint(key)
+        otherwise = main_hint(BY_KEY[key]) if key in BY_KEY else argument_hint(key)
         found = self.entries(node, (key, *known), where, otherwise=otherwise)
         if nameless and "name" in found:
             self.report.error(
@@ -383,31 +383,3 @@ class _Validator(Values):
                 self.report.error("E204", "`repeat`: expected at least one name", entry.position)
             return Attribute([n for n in found if n], entry.node.position)
         return self.attribute(entry, fields.Count)
-
-
-def _argument_hint(key: str) -> Callable[[str], str | None]:
-    """Return what says where a block's parameters are given."""
-    return lambda word: f"a parameter goes in `with: {{{word}: ...}}`" if key == "block" else None
-
-
-def single_attribute(
-    op_key: str, name: str, node: Node, report: Report, position: Position
-) -> Attribute | None:
-    """Check one attribute of an op that is set from outside; `name`, at `position`, or its key."""
-    op = BY_KEY[op_key]
-    known = [op.key if n == op.main else n for n in attributes(op)]
-    if name not in known:
-        report.error(
-            "E201",
-            f"`{op_key}` has no key `{name}`",
-            position,
-            hint=did_you_mean(name, known) or f"its keys are {', '.join(known)}",
-        )
-        return None
-    field = op.main if op.main and name == op.key else name
-    return Values(report).op_attribute(op, field, Entry(name, node.position, node))
-
-
-def plain_value(node: Node, report: Report) -> Attribute:
-    """Check a plain value or expression that is set from outside."""
-    return Attribute(Values(report).plain(node), node.position)
