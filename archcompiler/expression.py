@@ -85,6 +85,10 @@ def _tree(text: str) -> ast.expr:
         raise ExpressionError(f"an expression has at most {MAX_NODES} parts")
     for node in nodes:
         _allow(node, text)
+    called = {id(n.func) for n in nodes if isinstance(n, ast.Call)}
+    for node in nodes:
+        if isinstance(node, ast.Name) and node.id in _FUNCTIONS and id(node) not in called:
+            raise ExpressionError(f"`{node.id}` is a function and needs its numbers in brackets")
     return tree
 
 

@@ -23,7 +23,7 @@ from archcompiler.ops import BY_KEY
 from archcompiler.position import Position, Source
 from archcompiler.source import Node, Scalar
 from archcompiler.spec import Layer, Spec
-from archcompiler.values import plain_value, single_attribute
+from archcompiler.values import argument, single_attribute
 
 COMMAND_LINE = "command line"
 """What messages call the source of an assignment."""
@@ -159,8 +159,9 @@ def change(layer: Layer, assignment: Assignment, report: Report) -> Layer:
     """Set one attribute of a layer: its op's, `with.PARAMETER`, or `defaults.OP.ATTRIBUTE`."""
     head, _, rest = assignment.attribute.partition(".")
     if head == "with" and layer.block and rest:
-        argument = plain_value(assignment.node, report)
-        return dataclasses.replace(layer, arguments=layer.arguments | {rest: argument})
+        if given := argument(rest, assignment.node, report):
+            return dataclasses.replace(layer, arguments=layer.arguments | {rest: given})
+        return layer
     op_key, _, attribute = rest.partition(".")
     if head == "defaults" and op_key in BY_KEY and attribute:
         at = assignment.after(f"{assignment.path}.defaults.{op_key}.")

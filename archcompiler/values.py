@@ -109,19 +109,24 @@ class Values:
             return None
 
     def values(self, entry: Entry | None) -> Attributes:
-        """Read `with` or `split`: words to scalars or expressions."""
+        """Read `with`: words to scalars or expressions."""
         found: Attributes = {}
         for item in self.items(entry):
-            value = self.plain(item.node)
-            if isinstance(value, dict | list):
-                self.report.error(
-                    "E204",
-                    f"`{item.key}`: expected one value, no list or mapping",
-                    item.node.position,
-                )
-                continue
-            found[item.key] = Attribute(value, item.node.position)
+            if value := self.argument(item):
+                found[item.key] = value
         return found
+
+    def argument(self, item: Entry) -> Attribute | None:
+        """Check one argument of a block: a scalar or an expression."""
+        value = self.plain(item.node)
+        if isinstance(value, dict | list):
+            self.report.error(
+                "E204",
+                f"`{item.key}`: expected one value, no list or mapping",
+                item.node.position,
+            )
+            return None
+        return Attribute(value, item.node.position)
 
     def plain(self, node: Node) -> object:
         """Return the node as plain values, `$` scalars as expressions."""
@@ -342,6 +347,6 @@ def single_attribute(
     return Values(report).op_attribute(op, field, Entry(name, node.position, node))
 
 
-def plain_value(node: Node, report: Report) -> Attribute:
-    """Check a plain value or expression that is set from outside."""
-    return Attribute(Values(report).plain(node), node.position)
+def argument(name: str, node: Node, report: Report) -> Attribute | None:
+    """Check one argument of a block that is set from outside."""
+    return Values(report).argument(Entry(name, node.position, node))
