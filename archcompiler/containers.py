@@ -28,14 +28,13 @@ class Lists(Protocol):
 
 @dataclass(slots=True, kw_only=True)
 class Containers:
-    """Expands containers; `lists` expands what is inside them."""
+    """Expands containers; what is inside them is expanded by the `lists` that asked."""
 
     spec: Spec
     report: Report
     paths: Paths
     scopes: Scopes
     references: References
-    lists: Lists
     used_blocks: set[str] = field(default_factory=set)
 
     def draft(
@@ -45,8 +44,9 @@ class Containers:
         sources: tuple[Source, ...],
         place: Place,
         end_point: bool,
+        lists: Lists,
     ) -> Draft | None:
-        """Expand a container; None where that was reported."""
+        """Expand a container, its lists by `lists`; None where that was reported."""
         if place.depth > MAX_DEPTH:
             self.report.error(
                 "E304", f"containers nested deeper than {MAX_DEPTH} levels", layer.position
@@ -59,14 +59,15 @@ class Containers:
         graphs: tuple[DraftGraph, ...] | None
         arguments: BoundAttributes = {}
         if layer.key == "block":
-            made = self._block(layer, path, inner)
+            made = self._block(layer, path, inner, lists)
             graphs = (made[0],) if made else None
             arguments = made[1] if made else {}
         elif layer.key == "layers":
             transparent = end_point and not layer.name and layer.end_point is None
-            graphs = (self._group(layer, path or "layers", inner, top=transparent),)
+            group = self._group(layer, path or "layers", inner, lists, top=transparent)
+            graphs = (group,)
         else:
-            graphs = self._fork(layer, inner)
+            graphs = self._fork(layer, inner, lists)
         if graphs is None:
             return None
         if not layer.name and layer.end_point:
@@ -91,14 +92,16 @@ class Containers:
             arguments=arguments,
         )
 
-    def _group(self, layer: Layer, name: str, place: Place, *, top: bool = False) -> DraftGraph:
+    def _group(
+        self, layer: Layer, name: str, place: Place, lists: Lists, *, top: bool = False
+    ) -> DraftGraph:
         port = Port(name)
-        layers, output = self.lists.layers(layer.layers, port, place, top=top)
+        layers, output = lists.layers(layer.layers, port, place, top=top)
         if top:
             self.references.check_dead(layers, output)
         return DraftGraph(name="", port=port, layers=layers, output=output)
 
-    def _fork(self, layer: Layer, place: Place) -> tuple[DraftGraph, ...] | None:
+    def _fork(self, layer: Layer, place: Place, lists: Lists) -> tuple[DraftGraph, ...] | None:
         if layer.split is not None:
             self._check_split(layer)
         graphs, free = [], True
@@ -113,7 +116,7 @@ class Containers:
                     free = self.paths.register(inside.prefix, branch.name.position, _name_it(layer))
                 else:  # one error is enough for a fork
                     self.paths.taken.add(inside.prefix.lower())
-            layers, output = self.lists.layers(written, port, inside)
+            layers, output = lists.layers(written, port, inside)
             graphs.append(
                 DraftGraph(
                     name=branch.name.text,
@@ -151,7 +154,7 @@ class Containers:
             )
 
     def _block(
-        self, layer: Layer, path: str, place: Place
+        self, layer: Layer, path: str, place: Place, lists: Lists
     ) -> tuple[DraftGraph, BoundAttributes] | None:
         assert layer.block is not None
         name = layer.block.text
@@ -200,9 +203,9 @@ class Containers:
         assert port is not None
         written = dataclasses.replace(written, defaults={}, name=None)
         if written.key == "layers":
-            layers, output = self.lists.layers(written.layers, port, inside)
+            layers, output = lists.layers(written.layers, port, inside)
         else:
-            layers, output = self.lists.layers((written,), port, inside)
+            layers, output = lists.layers((written,), port, inside)
         return DraftGraph(name="", port=port, layers=layers, output=output), arguments
 
 

@@ -27,6 +27,7 @@ from archcompiler.draft import (
 from archcompiler.errors import Report, did_you_mean, one_of
 from archcompiler.names import problem as name_problem
 from archcompiler.ops import BY_KEY
+from archcompiler.ops.unit import Unit
 from archcompiler.overrides import Assignment
 from archcompiler.paths import Paths, join
 from archcompiler.position import Position
@@ -34,7 +35,6 @@ from archcompiler.references import Frames, Place, References
 from archcompiler.requirements import Requirements
 from archcompiler.scopes import Scopes
 from archcompiler.spec import Head, Layer, Name, Spec
-from archcompiler.unit import Unit
 
 MAX_LAYERS = 100_000
 
@@ -77,7 +77,6 @@ class _Expander:
             paths=self.paths,
             scopes=self.scopes,
             references=self.references,
-            lists=self,
         )
 
     def network(self) -> DraftNetwork:
@@ -313,7 +312,7 @@ class _Expander:
         self.references.read |= set(sources)
         if layer.key in BY_KEY:
             return self.op(layer, path, sources, place, end_point)
-        return self.containers.draft(layer, path, sources, place, end_point)
+        return self.containers.draft(layer, path, sources, place, end_point, self)
 
     def op(
         self,

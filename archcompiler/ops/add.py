@@ -20,6 +20,7 @@ class Add(Op):
     examples: ClassVar[tuple[Example, ...]] = (
         Example(inputs=((3, 2, 4), (3, 2, 4)), output=(3, 2, 4)),
         Example(inputs=((5,), (5,), (5,)), output=(5,)),
+        Example(inputs=((1, 1, 3), (1, 1, 3), (1, 1, 3), (1, 1, 3)), output=(1, 1, 3)),
     )
 
     @override

@@ -47,6 +47,24 @@ class BatchNorm(Op):
             output=(6,),
             params=12,
         ),
+        Example(
+            inputs=((3, 3, 2),),
+            written={"epsilon": 1e-3, "decay": 0.5, "gamma": True, "beta": False},
+            output=(3, 3, 2),
+            params=6,
+        ),
+        Example(
+            inputs=((4,),),
+            written={"epsilon": 1e-2, "decay": 0.0, "gamma": True},
+            output=(4,),
+            params=16,
+        ),
+        Example(
+            inputs=((5,),),
+            written={"epsilon": 1e-3, "decay": 0.9, "gamma": True, "beta": False},
+            output=(5,),
+            params=15,
+        ),
     )
 
     @override

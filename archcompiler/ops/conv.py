@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from archcompiler.fields import Count, Flag, KernelField, PaddingField, Shape, SizeField, WidthField
 from archcompiler.op import Example, ShapeError, one_map
-from archcompiler.unit import Unit, settle_bias
+from archcompiler.ops.unit import Unit, settle_bias
 from archcompiler.window import follows_size, output_size, resolve_kernel
 
 
@@ -102,6 +102,60 @@ class Conv(Unit):
             output=(1, 1, 2),
             params=10,
             macs=8,
+        ),
+        Example(
+            inputs=((6, 5, 2),),
+            written={"filters": 3, "kernel": 4, "padding": "same"},
+            output=(6, 5, 3),
+            params=99,
+            macs=2880,
+        ),
+        Example(
+            inputs=((8, 8, 2),),
+            written={"filters": 3, "kernel": 3, "stride": 2, "padding": 1},
+            output=(4, 4, 3),
+            params=57,
+            macs=864,
+        ),
+        Example(
+            inputs=((7, 6, 3),),
+            written={
+                "filters": 6, "kernel": "3x5", "stride": "2x1", "padding": "1x2", "groups": 3,
+                "activation": "silu",
+            },
+            output=(4, 6, 6),
+            params=96,
+            macs=2160,
+        ),
+        Example(
+            inputs=((9, 7, 2),),
+            written={"filters": 2, "kernel": 3, "padding": [2, 1, 0, 1], "dilation": "3x2"},
+            output=(6, 4, 2),
+            params=38,
+            macs=864,
+        ),
+        Example(
+            inputs=((1, 1, 3),),
+            written={
+                "filters": 4, "kernel": 3, "padding": "same", "bias": True,
+                "norm": {"batch_norm": {"epsilon": 1e-3, "decay": 0.9, "gamma": False}},
+                "activation": "relu6",
+            },
+            output=(1, 1, 4),
+            params=124,
+            macs=108,
+        ),
+        Example(
+            inputs=((7, 8, 2),),
+            written={
+                "filters": 3, "kernel": 1, "stride": 3, "padding": "same",
+                "norm": {
+                    "batch_norm": {"epsilon": 1e-5, "decay": 0.5, "gamma": True, "beta": False}
+                },
+            },
+            output=(3, 3, 3),
+            params=15,
+            macs=54,
         ),
     )  # fmt: skip
 

@@ -9,7 +9,7 @@ from typing_extensions import override
 
 from archcompiler.fields import Count, Shape, shape_text
 from archcompiler.op import Example, ShapeError
-from archcompiler.unit import Unit
+from archcompiler.ops.unit import Unit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +31,29 @@ class Dense(Unit):
             params=12,
             macs=12,
         ),
-    )
+        Example(
+            inputs=((5,),),
+            written={
+                "units": 4, "activation": "tanh",
+                "norm": {"batch_norm": {"epsilon": 1e-3, "decay": 0.9, "gamma": True}},
+            },
+            output=(4,),
+            params=36,
+            macs=20,
+        ),
+        Example(
+            inputs=((3,),),
+            written={
+                "units": 4, "bias": True,
+                "norm": {
+                    "batch_norm": {"epsilon": 1e-3, "decay": 0.9, "gamma": True, "beta": False}
+                },
+            },
+            output=(4,),
+            params=28,
+            macs=12,
+        ),
+    )  # fmt: skip
 
     @override
     def infer(self, inputs: tuple[Shape, ...]) -> Shape:

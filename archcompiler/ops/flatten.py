@@ -21,6 +21,7 @@ class Flatten(Op):
     examples: ClassVar[tuple[Example, ...]] = (
         Example(inputs=((2, 3, 4),), output=(24,)),
         Example(inputs=((1, 1, 5),), output=(5,)),
+        Example(inputs=((1, 3, 2),), output=(6,)),
     )
 
     @override

@@ -19,7 +19,10 @@ class GlobalAvgPool(Op):
     """
 
     key: ClassVar[str] = "global_avg_pool"
-    examples: ClassVar[tuple[Example, ...]] = (Example(inputs=((5, 4, 3),), output=(3,)),)
+    examples: ClassVar[tuple[Example, ...]] = (
+        Example(inputs=((5, 4, 3),), output=(3,)),
+        Example(inputs=((1, 1, 4),), output=(4,)),
+    )
 
     @override
     def infer(self, inputs: tuple[Shape, ...]) -> Shape:

@@ -16,7 +16,10 @@ class Identity(Op):
     """y = x; gives a name to a value, or to an end point."""
 
     key: ClassVar[str] = "identity"
-    examples: ClassVar[tuple[Example, ...]] = (Example(inputs=((3, 2, 4),), output=(3, 2, 4)),)
+    examples: ClassVar[tuple[Example, ...]] = (
+        Example(inputs=((3, 2, 4),), output=(3, 2, 4)),
+        Example(inputs=((4,),), output=(4,)),
+    )
 
     @override
     def infer(self, inputs: tuple[Shape, ...]) -> Shape:

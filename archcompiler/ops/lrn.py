@@ -38,6 +38,16 @@ class Lrn(Op):
             written={"size": 7, "alpha": 0.2, "beta": 0.5, "k": 2.0},
             output=(2, 2, 3),
         ),
+        Example(
+            inputs=((2, 3, 4),),
+            written={"size": 1, "alpha": 1.5, "beta": 0.5, "k": 0.5},
+            output=(2, 3, 4),
+        ),
+        Example(
+            inputs=((1, 1, 1),),
+            written={"size": 3, "alpha": 1e-4, "beta": 0.75, "k": 1.0},
+            output=(1, 1, 1),
+        ),
     )
 
     @override

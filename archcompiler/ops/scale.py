@@ -22,6 +22,8 @@ class Scale(Op):
 
     examples: ClassVar[tuple[Example, ...]] = (
         Example(inputs=((3, 2, 4),), written={"factor": 0.17}, output=(3, 2, 4)),
+        Example(inputs=((5,),), written={"factor": -2.0}, output=(5,)),
+        Example(inputs=((2, 2, 1),), written={"factor": 0.0}, output=(2, 2, 1)),
     )
 
     @override
