@@ -6,10 +6,15 @@ text reaches code only as an identifier or through `literal`.
 
 from __future__ import annotations
 
+import keyword as python
 import textwrap
 from collections.abc import Iterable
 
+from archcompiler.names import snake_case
+
 WIDTH = 88
+LONGEST_NAME = 40
+"""The longest name of a local variable or of a parameter that no one chose."""
 
 
 def literal(value: object) -> str:
@@ -31,6 +36,12 @@ def _string(value: str) -> str:
     return '"' + body.replace('"', '\\"') + '"'
 
 
+def variable(name: str) -> str:
+    """Return a name in snake case as it may stand for a variable."""
+    found = snake_case(name)[:LONGEST_NAME].rstrip("_")
+    return f"{found}_" if python.iskeyword(found) else found
+
+
 def docstring(text: str) -> str:
     """Return free text as it may stand inside a docstring: one line, ASCII, nothing escapes."""
     folded = " ".join(text.split()).replace("\\", "\\\\").replace('"', "'")
@@ -48,7 +59,7 @@ def paragraph(text: str, indent: int = 0, width: int = WIDTH) -> list[str]:
 
 
 class Expression:
-    """A call or a list: what may be laid out over several lines."""
+    """A call, a list or a subscription: what may be laid out over several lines."""
 
     __slots__ = ("arguments", "close", "open", "tail")
 
@@ -95,18 +106,39 @@ def keyword(name: str, value: str | Expression) -> str | Expression:
     return Expression(f"{name}={value.open}", value.arguments, value.close, value.tail)
 
 
+def one_line(value: str | Expression) -> str:
+    """Return a value on one line."""
+    return value if isinstance(value, str) else value.flat()
+
+
+def statement(prefix: str, value: str | Expression, indent: int) -> list[str]:
+    """Return `prefix` (such as `return `) and a value; in parentheses where only that makes it fit.
+
+    The formatter does so if the first line is too long and every line inside would fit.
+    """
+    made = Expression(value, (), close="") if isinstance(value, str) else value
+    lines = made.lines(indent, prefix)
+    inner = made.lines(indent + 4)
+    if len(lines[0]) <= WIDTH or any(len(line) > WIDTH for line in inner):
+        return lines
+    pad = " " * indent
+    return [f"{pad}{prefix}(", *inner, f"{pad})"]
+
+
 def assign(target: str, value: str | Expression, indent: int, comment: str = "") -> list[str]:
     """Return an assignment; the comment trails its first line where it fits, else it goes above."""
-    prefix = f"{target} = " if target else ""
-    lines = (
-        [f"{' ' * indent}{prefix}{value}"]
-        if isinstance(value, str)
-        else value.lines(indent, prefix)
-    )
+    lines = statement(f"{target} = ", value, indent)
     if not comment:
         return lines
-    if len(lines) > 1:
+    in_parentheses = lines[0].endswith(" = (")
+    if not in_parentheses and len(lines[0]) + len(comment) + 4 <= WIDTH:
         return [f"{lines[0]}  # {comment}", *lines[1:]]
-    if len(lines[0]) + len(comment) + 4 <= WIDTH:
-        return [f"{lines[0]}  # {comment}"]
     return [f"{' ' * indent}# {comment}", *lines]
+
+
+def assign_item(container: str, key: str, value: str | Expression, indent: int) -> list[str]:
+    """Return an assignment to an item of a dictionary; a long key gets a line of its own."""
+    target, pad = f"{container}[{literal(key)}]", " " * indent
+    if indent + len(target) + len(" = (") <= WIDTH:
+        return assign(target, value, indent)
+    return [f"{pad}{container}[", f"{pad}    {literal(key)}", *statement("] = ", value, indent)]

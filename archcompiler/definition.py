@@ -1,0 +1,114 @@
+"""What the emitted code defines: layers as calls, and definitions with parameters.
+
+A backend describes each layer as a `Call`; `unify` turns the calls of all uses of a block template
+into one `Definition`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from archcompiler.ir import Argument, Graph, Node, Value
+from archcompiler.pretty import Expression, call, keyword
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arg:
+    """One argument of a call that builds a layer.
+
+    `field` is the op's attribute that it came from; `channels` the value whose channels it is;
+    an argument equal to its `default` is not written; `wrap` is a call around it: the function,
+    then its arguments, in which `{}` stands for the value.
+    """
+
+    keyword: str
+    value: object
+    field: str = ""
+    channels: Value | None = None
+    default: object = ...
+    positional: bool = False
+    wrap: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What builds one layer: a function or class of the emitted file, and its arguments."""
+
+    function: str
+    args: tuple[Arg, ...] = ()
+
+
+Describe = Callable[[Node], "Call | None"]
+"""Tells how a backend builds an op's layer; None for what is written as a plain expression."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Text:
+    """One resolved argument: `keyword=source`, or `source` alone."""
+
+    keyword: str
+    source: str
+    positional: bool = False
+    wrap: tuple[str, ...] = ()
+
+    def written(self) -> str | Expression:
+        """Return the argument as it stands in a call."""
+        value: str | Expression = self.source
+        if self.wrap:
+            function, *inner = self.wrap
+            value = call(function, *(part.format(self.source) for part in inner))
+        return value if self.positional else keyword(self.keyword, value)
+
+
+Constant = Argument | tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameter:
+    """A constructor parameter: its value in each use; `origin` is the block's own parameter."""
+
+    name: str
+    values: tuple[Constant, ...]
+    origin: str | None = None
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class Definition:
+    """One class or function of the emitted code. `graphs` are its uses, in parallel."""
+
+    template: str
+    name: str
+    graphs: tuple[Graph, ...]
+    params: tuple[Parameter, ...] = ()
+    texts: dict[Node, tuple[Text, ...]] = field(default_factory=dict)
+    shares: dict[Node, tuple[str, ...]] = field(default_factory=dict)
+    """The source of a fork's split sizes."""
+    places: dict[Graph, int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Number the uses."""
+        self.places = {graph: number for number, graph in enumerate(self.graphs)}
+
+    @property
+    def graph(self) -> Graph:
+        """Return the use that the definition is written from."""
+        return self.graphs[0]
+
+    def arguments(self, node: Node) -> tuple[str | Expression, ...]:
+        """Return the arguments of the call that builds a layer."""
+        return tuple(text.written() for text in self.texts.get(node, ()))
+
+    def values(self, graph: Graph) -> dict[str, Constant]:
+        """Return the arguments of one use."""
+        return {p.name: p.values[self.places[graph]] for p in self.params}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Definitions:
+    """All definitions of a network, inner before outer; the network's own comes last."""
+
+    blocks: tuple[Definition, ...]
+    network: Definition
+    of: Mapping[Node, Definition]
+    """The definition that an instance node uses."""
