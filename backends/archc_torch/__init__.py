@@ -33,19 +33,20 @@ class TorchBackend(Backend):
 
     @override
     def usage(self, network: Network) -> str:
-        from archcompiler.names import camel_case, snake_case
+        from archc_torch.naming import fields, network_name
         from archcompiler.render import render
 
         height, width, channels = network.input.shape
-        heads = (network.output_head, *network.training_heads)
+        heads = fields(network)
         return render(
             "archc_torch",
             "usage.md.jinja",
-            name=camel_case(network.name),
+            name=network_name(network),
             height=height,
             width=width,
             channels=channels,
-            heads=[snake_case(h.name) for h in heads] if len(heads) > 1 else [],
+            heads=[*heads.values()] if network.training_heads else [],
+            has_loss=all(len(h.node.output.shape) == 1 for h in heads),
             norms=any(w.name == "moving_mean" for n in network.walk() for w in n.weights),
             follows_size=network.follows_size,
             source=network.source,

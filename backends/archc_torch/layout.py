@@ -8,19 +8,21 @@ of its own here, so that module attributes nest exactly as the spec's paths do.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from archcompiler.ir import Fork, Graph, Group, Instance, Network, Node, Value
+from archcompiler.ir import Argument, Fork, Graph, Group, Instance, Network, Node, Value
 
 
 def lay_out(network: Network) -> Network:
     """Return the network with unnamed groups in line and every irregular container a template."""
     layout = _Layout()
-    stem = layout.graph(network.stem, network.name)
-    body = layout.graph(network.body, network.name)
+    home = _Home(network.name, network.params)
+    stem = layout.graph(network.stem, home)
+    body = layout.graph(network.body, home)
     heads = tuple(
-        dataclasses.replace(h, node=layout.nodes_of(h.node, network.name)[0]) for h in network.heads
+        dataclasses.replace(h, node=layout.nodes_of(h.node, home)[0]) for h in network.heads
     )
     end_points = tuple(
         dataclasses.replace(e, node=layout.replaced[e.node]) for e in network.end_points
@@ -58,6 +60,17 @@ def captures(graph: Graph) -> tuple[Value, ...]:
     return tuple(found)
 
 
+@dataclass(frozen=True, slots=True)
+class _Home:
+    """The definition that layers belong to: its template and the values of its parameters."""
+
+    template: str
+    arguments: Mapping[str, Argument]
+
+    def inner(self, name: str) -> _Home:
+        return _Home(f"{self.template}/{name}", self.arguments)
+
+
 @dataclass(slots=True)
 class _Layout:
     substitutes: dict[Value, Value] = field(default_factory=dict)
@@ -68,45 +81,48 @@ class _Layout:
             value = self.substitutes[value]
         return value
 
-    def graph(self, graph: Graph, template: str) -> Graph:
-        nodes = tuple(n for node in graph.nodes for n in self.nodes_of(node, template))
+    def graph(self, graph: Graph, home: _Home) -> Graph:
+        nodes = tuple(n for node in graph.nodes for n in self.nodes_of(node, home))
         return dataclasses.replace(
             graph, input=self.value(graph.input), nodes=nodes, output=self.value(graph.output)
         )
 
-    def nodes_of(self, node: Node, template: str) -> tuple[Node, ...]:
-        made = tuple(self._nodes_of(node, template))
-        self.replaced[node] = made[-1]
+    def nodes_of(self, node: Node, home: _Home) -> tuple[Node, ...]:
+        made = tuple(self._nodes_of(node, home))
+        if made:
+            self.replaced[node] = made[-1]
         return made
 
-    def _nodes_of(self, node: Node, template: str) -> Iterator[Node]:
+    def _nodes_of(self, node: Node, home: _Home) -> Iterator[Node]:
         inputs = tuple(self.value(v) for v in node.inputs)
         if isinstance(node.op, Instance):
-            inner = self.graph(node.graphs[0], node.op.template)
+            inner = self.graph(node.graphs[0], _Home(node.op.template, node.op.arguments))
             yield dataclasses.replace(node, inputs=inputs, graphs=(inner,))
         elif isinstance(node.op, Group):
-            yield from self.group(dataclasses.replace(node, inputs=inputs), template)
+            yield from self.group(dataclasses.replace(node, inputs=inputs), home)
         elif isinstance(node.op, Fork):
-            yield self.fork(dataclasses.replace(node, inputs=inputs), template)
+            yield self.fork(dataclasses.replace(node, inputs=inputs), home)
         else:
             yield dataclasses.replace(node, inputs=inputs)
 
-    def group(self, node: Node, template: str) -> Iterator[Node]:
+    def group(self, node: Node, home: _Home) -> Iterator[Node]:
         if not node.named:
             self.substitutes[node.graphs[0].input] = node.inputs[0]
-            inner = self.graph(node.graphs[0], template)
+            inner = self.graph(node.graphs[0], home)
             self.substitutes[node.output] = inner.output
             yield from inner.nodes
             return
-        own = f"{template}_{node.name}"
+        # Its layers read the outer value itself: a class of the group's own would name it.
+        own = home.inner(node.name)
+        self.substitutes[node.graphs[0].input] = node.inputs[0]
         inner = self.graph(node.graphs[0], own)
         if is_straight(inner):
             yield dataclasses.replace(node, graphs=(inner,))
-            return
-        yield self.instance(node, own, self.read_as(inner, node.inputs[0]))
+        else:
+            yield self.instance(node, own, inner)
 
-    def fork(self, node: Node, template: str) -> Node:
-        own = f"{template}_{node.name}" if node.named else template
+    def fork(self, node: Node, home: _Home) -> Node:
+        own = home.inner(node.name) if node.named else home
         branches = tuple(self.branch(g, own) for g in node.graphs)
         fork = dataclasses.replace(node, graphs=branches)
         if not node.named:
@@ -115,9 +131,9 @@ class _Layout:
         graph = Graph(name="", input=node.inputs[0], nodes=(inner,), output=node.output)
         return self.instance(node, own, graph)
 
-    def branch(self, graph: Graph, template: str) -> Graph:
-        own = f"{template}_{graph.name}"
-        inner = self.graph(graph, template if graph.single else own)
+    def branch(self, graph: Graph, home: _Home) -> Graph:
+        own = home.inner(graph.name)
+        inner = self.graph(graph, home if graph.single else own)
         if graph.single or not inner.nodes or is_straight(inner):
             return inner
         first = graph.nodes[0]
@@ -133,19 +149,29 @@ class _Layout:
         )
         return dataclasses.replace(inner, nodes=(self.instance(node, own, inner),), single=True)
 
-    def instance(self, node: Node, template: str, graph: Graph) -> Node:
-        """Make a node an instance of a template of its own; outer values become inputs."""
+    def instance(self, node: Node, home: _Home, graph: Graph) -> Node:
+        """Make a node an instance of a template of its own; outer values become inputs.
+
+        The parameters of the definition around it that its layers read are passed on.
+        """
+        read = {*_names(graph)}
+        arguments = {k: v for k, v in home.arguments.items() if k in read}
         return dataclasses.replace(
             node,
-            op=Instance(template, {}),
+            op=Instance(home.template, arguments),
             inputs=(graph.input, *captures(graph)),
             graphs=(graph,),
-            expressions={},
+            expressions={k: k for k in arguments},
             weights=(),
             macs=0,
         )
 
-    def read_as(self, graph: Graph, value: Value) -> Graph:
-        """Let a group's layers read the outer value itself: the group's own class names it."""
-        self.substitutes[graph.input] = value
-        return self.graph(graph, graph.name)
+
+def _names(graph: Graph) -> Iterator[str]:
+    """Yield the words of every expression that the definition around a graph wrote in it."""
+    for node in graph.nodes:
+        for text in node.expressions.values():
+            yield from re.findall(r"\w+", text)
+        if not isinstance(node.op, Instance):
+            for inner in node.graphs:
+                yield from _names(inner)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any, cast
 
+from archcompiler.definition import Arg, Call
 from archcompiler.fields import Pads, Size
 from archcompiler.ir import Network, Node
 from archcompiler.names import camel_case
@@ -19,10 +21,10 @@ from archcompiler.ops.dropout import Dropout
 from archcompiler.ops.lrn import Lrn
 from archcompiler.ops.max_pool import MaxPool
 from archcompiler.ops.pad import Pad
+from archcompiler.ops.pool import Pool
 from archcompiler.ops.scale import Scale
-from archcompiler.pool import Pool
-from archcompiler.unify import Arg, Call
-from archcompiler.unit import Unit
+from archcompiler.ops.unit import Unit
+from archcompiler.pretty import Expression, call
 from archcompiler.window import overhang, pads
 
 ACTIVATION_MODULES = {
@@ -34,6 +36,9 @@ ACTIVATION_CALLS = {
     "silu": "F.silu({})", "sigmoid": "torch.sigmoid({})", "tanh": "torch.tanh({})",
     "softmax": "F.softmax({}, 1)",
 }  # fmt: skip
+
+NORM_CLASSES = {1: "nn.BatchNorm1d", 3: "nn.BatchNorm2d"}
+"""By the rank of what is normed: a vector, or a map."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +67,8 @@ class Lines:
     styles: dict[Style, str] = field(default_factory=dict)
     options: dict[Style, set[str]] = field(default_factory=dict)
     """Optional arguments that a style's layers use."""
-    norms: dict[BatchNorm, str] = field(default_factory=dict)
+    norms: dict[tuple[BatchNorm, int], str] = field(default_factory=dict)
+    """The functions for norms without gamma or beta, by the rank of what they norm."""
     helpers: dict[str, None] = field(default_factory=dict)
     taken: set[str] = field(default_factory=set)
 
@@ -77,7 +83,10 @@ class Lines:
                 options |= {a.keyword for a in _unit_args(node) if a.value != a.default}
             norm = node.op.norm if isinstance(node.op, Unit) else node.op
             if isinstance(norm, BatchNorm) and not (norm.gamma and norm.beta):
-                self.norms.setdefault(norm, self.unused("batch_norm"))
+                dimensions = len(node.output.shape)
+                if (norm, dimensions) not in self.norms:
+                    name = "batch_norm" if dimensions == 3 else "batch_norm_1d"
+                    self.norms[norm, dimensions] = self.unused(name)
 
     def unused(self, name: str) -> str:
         """Return the name, numbered if the file has it already."""
@@ -97,22 +106,22 @@ class Lines:
         self.helpers[helper] = None
         return helper
 
-    def norm_call(self, norm: BatchNorm, channels: str, dimensions: int = 2) -> str:
-        """Return the source of a norm over `channels`."""
-        if norm in self.norms and dimensions == 2:
-            return f"{self.norms[norm]}({channels})"
-        affine = "" if norm.gamma and norm.beta else ", affine=False"
-        return (
-            f"nn.BatchNorm{dimensions}d({channels}, eps={norm.epsilon!r}, "
-            f"momentum={momentum(norm)}{affine})"
-        )
+    def norm_call(self, norm: BatchNorm, rank: int, channels: str) -> Expression:
+        """Return the source of a norm of maps (rank 3) or vectors (rank 1)."""
+        if (norm, rank) in self.norms:
+            return call(self.norms[norm, rank], channels)
+        return plain_norm(norm, rank, channels)
 
 
-def momentum(norm: BatchNorm) -> str:
+def plain_norm(norm: BatchNorm, rank: int, channels: str) -> Expression:
+    """Return the source of torch's norm, gamma and beta included."""
+    options = (f"eps={norm.epsilon!r}", f"momentum={momentum(norm)!r}")
+    return call(NORM_CLASSES[rank], channels, *options)
+
+
+def momentum(norm: BatchNorm) -> float:
     """Return torch's momentum, 1 - decay, in decimal arithmetic."""
-    from decimal import Decimal
-
-    return repr(float(1 - Decimal(repr(norm.decay))))
+    return float(1 - Decimal(repr(norm.decay)))
 
 
 def _style(op: Unit, node: Node) -> Style:
@@ -217,29 +226,19 @@ def _pool(lines: Lines, node: Node) -> Call:
 
 
 def _batch_norm(lines: Lines, node: Node) -> Call:
-    op = cast(BatchNorm, node.op)
-    dimensions = 2 if len(node.output.shape) == 3 else 1
+    op, rank = cast(BatchNorm, node.op), len(node.output.shape)
     channels = Arg(
         keyword="channels",
         value=node.inputs[0].channels,
         channels=node.inputs[0],
         positional=True,
     )
-    if op in lines.norms and dimensions == 2:
-        return Call(lines.norms[op], (channels,))
-    args = [
-        channels,
-        Arg(keyword="eps", value=op.epsilon, field="epsilon"),
-        Arg(keyword="momentum", value=float(momentum(op))),
-    ]
-    if not (op.gamma and op.beta):
-        lines.need("batch_norm_1d")
-        args += [
-            Arg(keyword="gamma", value=op.gamma, field="gamma"),
-            Arg(keyword="beta", value=op.beta, field="beta"),
-        ]
-        return Call("batch_norm_1d", tuple(args))
-    return Call(f"nn.BatchNorm{dimensions}d", tuple(args))
+    if (op, rank) in lines.norms:
+        return Call(lines.norms[op, rank], (channels,))
+    epsilon = Arg(keyword="eps", value=op.epsilon, field="epsilon")
+    return Call(
+        NORM_CLASSES[rank], (channels, epsilon, Arg(keyword="momentum", value=momentum(op)))
+    )
 
 
 def _lrn(lines: Lines, node: Node) -> Call:

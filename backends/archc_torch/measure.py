@@ -6,11 +6,11 @@ import importlib
 import sys
 from pathlib import Path
 
+from archc_torch.naming import network_name
 from archc_torch.weights import key
 from archcompiler.backend import Measured
 from archcompiler.fields import Shape
 from archcompiler.ir import Network
-from archcompiler.names import camel_case
 
 
 def measure(folder: Path, network: Network) -> Measured:
@@ -21,7 +21,7 @@ def measure(folder: Path, network: Network) -> Measured:
     model = importlib.import_module("model")
     height, width, channels = model.INPUT_SHAPE
     with torch.device("meta"):
-        built = getattr(model, camel_case(network.name))()
+        built = getattr(model, network_name(network))()
         points = built.eval().end_points(torch.empty(1, channels, height, width))
     names = {key(n, w): n.weight_name(w) for n in network.walk() for w in n.weights}
     tensors = {k: v for k, v in built.state_dict().items() if not k.endswith("num_batches_tracked")}

@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-from archc_torch.lines import ACTIVATION_CALLS, Lines, Style, momentum
+from archc_torch.lines import ACTIVATION_CALLS, NORM_CLASSES, Lines, Style, plain_norm
 from archcompiler.names import snake_case
 from archcompiler.ops.batch_norm import BatchNorm
 from archcompiler.ops.conv import Conv
-from archcompiler.pretty import call
+from archcompiler.pretty import assign, call
 
 _ACTIVATION_WORDS = {"relu": "ReLU", "relu6": "ReLU6", "gelu": "GELU", "silu": "SiLU"}
 
 
 def norm_functions(lines: Lines) -> list[tuple[str, ...]]:
-    """Return a function for each norm without gamma or beta: a plain BatchNorm2d, less a weight."""
-    return [tuple(_norm(norm, name)) for norm, name in lines.norms.items()]
+    """Return a function for each norm without gamma or beta: a plain norm, less a weight."""
+    return [tuple(_norm(norm, rank, name)) for (norm, rank), name in lines.norms.items()]
 
 
-def _norm(norm: BatchNorm, name: str) -> list[str]:
+def _norm(norm: BatchNorm, rank: int, name: str) -> list[str]:
     missing = [
         f'    norm.register_parameter("{attribute}", None)'
         for attribute, present in (("weight", norm.gamma), ("bias", norm.beta))
         if not present
     ]
     return [
-        f"def {name}(channels: int) -> nn.BatchNorm2d:",
+        f"def {name}(channels: int) -> {NORM_CLASSES[rank]}:",
         f'    """Batch norm {_describe(norm)}."""',
-        f"    norm = nn.BatchNorm2d(channels, eps={norm.epsilon!r}, momentum={momentum(norm)})",
+        *assign("norm", plain_norm(norm, rank, "channels"), 4),
         *missing,
         "    return norm",
     ]
@@ -65,10 +65,10 @@ def _unit(lines: Lines, style: Style, name: str) -> list[str]:
         arguments = ["in_features", "out_features"]
     part = style.op.part
     source = f"self.{part}(x)"
-    members = call(layer, *arguments, *([bias] if bias else [])).lines(8, f"self.{part} = ")
+    members = assign(f"self.{part}", call(layer, *arguments, *([bias] if bias else [])), 8)
     if style.norm:
-        dimensions = 2 if convolution else 1
-        members.append(f"        self.norm = {lines.norm_call(style.norm, outputs, dimensions)}")
+        norm = lines.norm_call(style.norm, 3 if convolution else 1, outputs)
+        members += assign("self.norm", norm, 8)
         source = f"self.norm({source})"
     body = _forward(source, style.activation)
     init = call("def __init__", "self", *signature, tail=" -> None:").lines(4)

@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from archcompiler.fields import Init
+from archcompiler.initializer import Init
 from archcompiler.ir import Network, Node
 from archcompiler.op import Weight
+from archcompiler.ops.unit import Unit
 from archcompiler.pretty import Expression, literal
-from archcompiler.unit import Unit
 
 NAMES = {
     "kernel": "weight",

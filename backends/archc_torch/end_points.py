@@ -1,0 +1,134 @@
+"""The statements of `end_points`: every named result goes into `points` as it is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from archc_torch.forward import Statements, is_name
+from archcompiler.ir import Fork, Graph, Group, Node, Value
+from archcompiler.pretty import Expression, array, assign_item, call, literal
+
+LONGEST_KEY = 30
+"""A result with a longer name is read through a variable of its own."""
+
+
+def is_loop(nodes: Sequence[Node], wanted: Mapping[Node, str], enters: Value) -> bool:
+    """Tell whether one loop over names computes these nodes and keeps all of them."""
+    previous = enters
+    for node in nodes:
+        nested = any(n is not node and n in wanted for n in node.walk())
+        typed = node.op.key in ("concat", "add") or isinstance(node.op, Fork)
+        if node.inputs != (previous,) or wanted.get(node) != node.path or nested or typed:
+            return False
+        previous = node.output
+    return len(nodes) > 2
+
+
+@dataclass(slots=True)
+class EndPoints(Statements):
+    """Writes the body; `wanted` names the nodes whose results are kept."""
+
+    wanted: dict[Node, str] = field(default_factory=dict)
+    depth: int = 0
+    """How many definitions deep the statement being written is."""
+
+    def walk(self, nodes: Sequence[Node]) -> None:
+        """Write the nodes; containers that hold an end point are written in line."""
+        for node in nodes:
+            self.step(node)
+
+    def step(self, node: Node) -> None:
+        """Write one node."""
+        if not self.holds(node.graphs):
+            self.store(node, self.expression(node))
+        elif isinstance(node.op, Fork):
+            self.fork(node)
+        elif isinstance(node.op, Group) and self.depth == 0 and not self.holds_deep(node):
+            self.slices(node)
+        else:
+            self.inline(node)
+
+    def holds(self, graphs: Sequence[Graph]) -> bool:
+        """Tell whether an end point is inside."""
+        return any(n in self.wanted for g in graphs for i in g.nodes for n in i.walk())
+
+    def holds_deep(self, node: Node) -> bool:
+        """Tell whether an end point is inside a layer of a group."""
+        return any(self.holds(n.graphs) for n in node.graphs[0].nodes)
+
+    def module(self, name: str, path: str) -> Expression:
+        """Return the source of a module: an attribute of the network, or found by its path."""
+        if self.depth == 0:
+            return Expression(f"self.{name}", (), close="")
+        return call("self.get_submodule", literal(path.replace("/", ".")))
+
+    def split_sizes(self, node: Node) -> Expression:
+        """Return the sizes of this very fork."""
+        return array(str(g.input.channels) for g in node.graphs)
+
+    def store(self, node: Node, expression: str | Expression) -> None:
+        """Keep a node's result under its name, or in a variable where it has none."""
+        name = self.wanted.get(node)
+        if name is None or len(name) > LONGEST_KEY:
+            expression = self.local(expression, node.name)
+            self.variables[node.output] = expression
+        elif name is not None:
+            self.variables[node.output] = f"points[{literal(name)}]"
+        if name is not None:
+            self.lines += assign_item("points", name, expression, self.indent)
+
+    def slices(self, node: Node) -> None:
+        """Run a Sequential piece by piece, up to each of its end points."""
+        self.hand_on(node, node.graphs[0])
+        nodes = node.graphs[0].nodes
+        ends = [i for i, n in enumerate(nodes) if n in self.wanted or i == len(nodes) - 1]
+        current = self.variables[node.inputs[0]]
+        for start, end in zip([0, *(e + 1 for e in ends)], ends, strict=False):
+            begin, stop = str(start or ""), "" if end == len(nodes) - 1 else str(end + 1)
+            piece = f"self.{node.name}[{begin}:{stop}]" if begin or stop else f"self.{node.name}"
+            self.store(nodes[end], call(piece, current))
+            current = self.variables[nodes[end].output]
+        self.finish(node, current)
+
+    def inline(self, node: Node) -> None:
+        """Write what is inside a container, layer by layer."""
+        graph = node.graphs[0]
+        self.hand_on(node, graph)
+        self.variables[graph.input] = self.variables[node.inputs[0]]
+        self.depth += 1
+        self.walk(graph.nodes)
+        self.depth -= 1
+        self.finish(node, self.variables[graph.output])
+
+    def fork(self, node: Node) -> None:
+        """Write the branches that hold end points in line, the others as calls."""
+        assert isinstance(node.op, Fork)
+        parts = []
+        for graph, enters in zip(node.graphs, self.inputs(node), strict=True):
+            if self.holds([graph]) and not graph.single:
+                self.variables[graph.input] = enters
+                self.depth += 1
+                self.walk(graph.nodes)
+                self.depth -= 1
+            elif self.holds([graph]):
+                self.variables[graph.input] = enters
+                self.walk(graph.nodes)
+            else:
+                parts.append(self.branch(node, graph, enters))
+                continue
+            parts.append(self.variables[graph.output])
+        self.finish(node, self.join(node.op.join, parts, [g.name for g in node.graphs]))
+
+    def hand_on(self, node: Node, graph: Graph) -> None:
+        """Let what gives a container's result keep it under the container's name."""
+        last = next((n for n in graph.nodes if n.output is graph.output), None)
+        if last is not None and node in self.wanted and last not in self.wanted:
+            self.wanted[last] = self.wanted.pop(node)
+
+    def finish(self, node: Node, result: str | Expression) -> None:
+        """Keep a container's result, or let its name stand for what gives it."""
+        if node in self.wanted or not isinstance(result, str) or not is_name(result):
+            self.store(node, result)
+        else:
+            self.variables[node.output] = result

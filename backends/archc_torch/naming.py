@@ -1,0 +1,47 @@
+"""The names that the emitted file chooses: classes, and the fields of the training output."""
+
+from __future__ import annotations
+
+import keyword
+
+from archcompiler.ir import Head, Network
+from archcompiler.names import camel_case, snake_case
+
+RESERVED = frozenset(
+    {"Any", "END_POINTS", "F", "INPUT_SHAPE", "NamedTuple", "OrderedDict", "Output", "Size"}
+    | {"TRUNK", "Tensor", "WEIGHT_DECAY", "nn", "torch"}
+    | {"KERNEL_INIT", "BIAS_INIT", "OTHER_DECAY"}
+    | {"Flatten", "GlobalAvgPool", "PaddedAvgPool2d", "PaddedConv2d", "PaddedMaxPool2d", "Scale"}
+    | {"batch_norm_1d", "chain", "check_size", "loss", "truncated_normal_", "variance_scaling_"}
+    | {"ValueError", "bool", "dict", "float", "int", "isinstance", "list", "str", "super", "tuple"}
+    | {*keyword.kwlist}
+)
+"""What a class, a function or a parameter of the emitted file must not hide."""
+
+LONGEST = 64
+
+
+def class_name(name: str) -> str:
+    """Return the class name that a template's name wishes for."""
+    return camel_case(name)[:LONGEST]
+
+
+def network_name(network: Network) -> str:
+    """Return the name of the network's own class."""
+    name = class_name(network.name)
+    return f"{name}Network" if name in RESERVED else name
+
+
+def fields(network: Network) -> dict[Head, str]:
+    """Return the fields of what training computes: the output, then the heads it alone has."""
+    found: dict[Head, str] = {}
+    for head in (network.output_head, *network.training_heads):
+        name = snake_case(head.name)[:LONGEST]
+        # A tuple has methods of these names.
+        if keyword.iskeyword(name) or name in ("count", "index"):
+            name += "_"
+        wanted, number = name, 2
+        while name in found.values():
+            name, number = f"{wanted}_{number}", number + 1
+        found[head] = name
+    return found
