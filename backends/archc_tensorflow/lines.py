@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from archc_tensorflow.weights import bias_source, kernel_source
+from archcompiler.definition import Arg, Call
 from archcompiler.errors import ArchcError, Diagnostic
-from archcompiler.fields import Init, Pads, Shape, Size
+from archcompiler.fields import Pads, Shape, Size
+from archcompiler.initializer import Init
 from archcompiler.ir import Network, Node
 from archcompiler.op import Op
 from archcompiler.ops.activate import Activate
@@ -21,10 +23,9 @@ from archcompiler.ops.dropout import Dropout
 from archcompiler.ops.lrn import Lrn
 from archcompiler.ops.max_pool import MaxPool
 from archcompiler.ops.pad import Pad
+from archcompiler.ops.pool import Pool
 from archcompiler.ops.scale import Scale
-from archcompiler.pool import Pool
-from archcompiler.unify import Arg, Call
-from archcompiler.unit import Unit
+from archcompiler.ops.unit import Unit
 from archcompiler.window import overhang, pads
 
 NO_PADS = (0, 0, 0, 0)

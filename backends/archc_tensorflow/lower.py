@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from archc_tensorflow.lines import Lines
-from archc_tensorflow.statements import Statements, carries_name, output_layer, producer
+from archc_tensorflow.naming import LOCALS, RESERVED, Layers, function_name
+from archc_tensorflow.statements import Statements
 from archc_tensorflow.units import unit_functions
+from archcompiler.definition import Definition, Definitions
+from archcompiler.errors import ArchcError, Diagnostic
 from archcompiler.fields import shape_text
-from archcompiler.ir import Graph, Group, Head, Network, Node
-from archcompiler.names import snake_case
-from archcompiler.op import Op
-from archcompiler.ops.activate import Activate
-from archcompiler.pretty import Expression, call, docstring, literal, paragraph
-from archcompiler.unify import Definition, Definitions, unify
-from archcompiler.unit import Unit
-
-RESERVED = frozenset(
-    {"Any", "Channels", "END_POINTS", "INPUT_SHAPE", "KerasTensor", "Literal"}
-    | {"LocalResponseNorm", "PaddedAvgPool2D", "PaddedMaxPool2D", "Size", "build", "end_points"}
-    | {"inference", "initializers", "keras", "layers", "load", "loss", "regularizers", "tf", "x"}
-    | {"name", "check_keras"}
-)
+from archcompiler.ir import Graph, Network, Node
+from archcompiler.pretty import Expression, assign, call, docstring, literal, paragraph
+from archcompiler.softmax import gives_probabilities
+from archcompiler.unify import unify
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,22 +31,22 @@ class Module:
     helpers: tuple[str, ...]
     functions: tuple[tuple[str, ...], ...]
     build: tuple[str, ...]
-    outputs: tuple[str, ...]
-    output: str
     loss: tuple[str, ...]
 
 
 def lower(network: Network) -> Module:
     """Decide everything about the emitted file. Raises E501 for what TensorFlow lacks."""
-    lines = Lines(taken=set(RESERVED))
+    lines = Lines(taken={*RESERVED, *LOCALS})
     lines.prepare(network)
     definitions = unify(
         network,
         lines.describe,
-        lambda t: "build" if t == network.name else lines.unused(snake_case(t)),
+        lambda template: lines.unused(function_name(template)),
+        own_name="build",
+        reserved=lines.taken,
         with_channels=False,
     )
-    return _Writer(network, lines, definitions).module()
+    return _Writer(network, lines, definitions, Layers(network)).module()
 
 
 @dataclass(slots=True)
@@ -60,27 +54,26 @@ class _Writer:
     network: Network
     lines: Lines
     definitions: Definitions
+    layers: Layers
 
     def module(self) -> Module:
         network = self.network
         blocks = [self.block(d) for d in self.definitions.blocks]
         build = self.build()
-        functions = (*unit_functions(self.lines), *blocks)
+        units = unit_functions(self.lines)
         loss = self.loss()
         helpers = tuple(self.lines.helpers)
-        text = "\n".join(line for f in (*functions, build, loss) for line in f)
-        sized = any(h.startswith("Padded") for h in helpers)
+        signatures = [line for f in (*units, *blocks, build) for line in f]
         return Module(
             name=network.name,
             doc=self.doc(),
-            imports=_imports(text, helpers),
+            imports=_imports([*signatures, *loss], helpers),
             constants=self.constants(),
-            uses_size=sized or "Size" in text,
+            uses_size=any(": Size" in line for line in signatures)
+            or any(h.startswith("Padded") for h in helpers),
             helpers=helpers,
-            functions=functions,
+            functions=(*units, *blocks),
             build=build,
-            outputs=self.outputs(),
-            output=literal(network.output),
             loss=loss,
         )
 
@@ -97,44 +90,47 @@ class _Writer:
             f"{inference.macs / 1e9:.4g} billion multiply-adds an image."
         )
         title = summary if summary.endswith(".") else f"{summary}."
-        return (*paragraph(title), "", *paragraph(text))
+        first = paragraph(f'"""{title}')
+        return (first[0][3:], *first[1:], "", *paragraph(text))
 
     def constants(self) -> tuple[str, ...]:
-        shape = literal(self.network.input.shape)
+        network = self.network
         points = [
-            f"{literal(e.name)}: {literal(output_layer(e.node).replace('/', '.'))}"
-            for e in self.network.end_points
+            f"{literal(e.name)}: {literal(self.layers.layer(e.node.output))}"
+            for e in network.end_points
         ]
         return (
-            f"INPUT_SHAPE = {shape}  # height, width, channels",
+            f"INPUT_SHAPE = {literal(network.input.shape)}  # height, width, channels",
+            f"OUTPUT = {literal(network.output)}",
             "# Every named result, and the layer that gives it.",
             *Expression("END_POINTS = {", points, close="}").lines(0),
         )
 
     def block(self, definition: Definition) -> tuple[str, ...]:
         graph = definition.graph
-        node = next(n for n, d in self.definitions.of.items() if n.graphs[0] is graph)
+        node = next(n for n in self.definitions.of if n.graphs[0] is graph)
         statements = Statements(
             lines=self.lines,
+            layers=self.layers,
             definition=definition,
             calls=self.definitions.of,
-            prefix=node.path,
+            prefix=self.layers.paths[node],
         )
-        statements.variables[graph.input] = "x"
-        statements.taken |= {"x", *(p.name for p in definition.params)}
-        statements.plan(graph.nodes, [graph.output])
-        last = producer(graph)
-        if last is not None and last is graph.nodes[-1] and not isinstance(last.op, Group):
-            statements.final = last
-        carried = {last: node.path} if last is not None and carries_name(last) else {}
-        statements.run(graph.nodes, "x", carried)
+        statements.hold(graph.input, "x")
+        statements.add(graph.nodes, "x")
+        live = {*statements.live([statements.source(graph.output)])}
+        for step in statements.steps:
+            if step not in live:
+                raise _not_kept(step.node)
+        (result,) = statements.write([graph.output], returns=True)
+        returned = [] if statements.has_returned else [f"    return {result}"]
         signature = ["x: KerasTensor", "name: str"]
         signature += [f"{p.name}: {_type(p.values)}" for p in definition.params]
         return (
             *Expression(f"def {definition.name}(", signature, close=") -> KerasTensor:").lines(0),
             *self.block_doc(definition.graphs),
             *statements.body,
-            *([] if statements.final else [f"    return {statements.variables[graph.output]}"]),
+            *returned,
         )
 
     def block_doc(self, graphs: Sequence[Graph]) -> tuple[str, ...]:
@@ -150,39 +146,40 @@ class _Writer:
         network, definition = self.network, self.definitions.network
         statements = Statements(
             lines=self.lines,
+            layers=self.layers,
             definition=definition,
             calls=self.definitions.of,
-            prefix="",
             comments=True,
         )
-        statements.variables[network.input] = "inputs"
-        statements.taken |= {"inputs", "x", *(p.name for p in definition.params)}
-        heads = [h.node for h in network.heads]
-        statements.plan((*network.trunk, *heads), [h.node.output for h in network.heads])
-        carried: dict[Node, str] = {}
-        statements.run(network.trunk, "x", carried)
+        statements.hold(network.input, "inputs")
+        statements.add(network.trunk, "x")
         for head in network.heads:
-            variable = statements.unused(snake_case(head.name))
-            statements.taken.discard(variable)
-            statements.run([head.node], variable, carried)
-        outputs = [
-            f"{literal(h.name)}: {statements.variables[h.node.output]}" for h in network.heads
-        ]
+            statements.add([head.node], statements.list_variable(head.name))
+        results = {h.name: h.node.output for h in network.heads}
+        # Keras leaves out what no output depends on: such an end point is an output, too.
+        needed = [statements.source(v) for v in results.values()]
+        live = {*statements.live(needed)}
+        dead = {v for s in statements.steps if s not in live for v in s.outputs}
+        for point in reversed(network.end_points) if dead else ():
+            value = statements.source(point.node.output)
+            if value in dead:
+                results[point.name] = value
+                dead -= {v for s in statements.live([value]) for v in s.outputs}
+        names = statements.write(results.values())
+        outputs = [f"{literal(name)}: {held}" for name, held in zip(results, names, strict=True)]
         arguments = [
             f"{p.name}: {_type(p.values)} = {literal(p.values[0])}" for p in definition.params
         ]
+        made = call("keras.Model", "inputs", "outputs", f"name={literal(network.name)}")
         return (
             *Expression("def build(", arguments, close=") -> keras.Model:").lines(0),
             '    """Return the model with every head, as a dictionary by name."""',
             "    check_keras()",
-            '    inputs = keras.Input(INPUT_SHAPE, name="image")',
+            '    inputs = keras.Input(INPUT_SHAPE, name="input")',
             *statements.body,
             *Expression("outputs = {", outputs, close="}").lines(4),
-            f"    return keras.Model(inputs, outputs, name={literal(network.name)})",
+            *made.lines(4, "return "),
         )
-
-    def outputs(self) -> tuple[str, ...]:
-        return tuple(h.name for h in self.network.heads)
 
     def loss(self) -> tuple[str, ...]:
         heads = (self.network.output_head, *self.network.training_heads)
@@ -194,11 +191,10 @@ class _Writer:
             "    cross_entropy = keras.losses.sparse_categorical_crossentropy",
         ]
         for index, head in enumerate(heads):
-            output = f"outputs[{literal(head.name)}]"
-            arguments = ["labels", output]
-            if not _is_softmax(head):
+            arguments = ["labels", f"outputs[{literal(head.name)}]"]
+            if not gives_probabilities(self.network, head):
                 arguments.append("from_logits=True")
-            lines += call("cross_entropy", *arguments).lines(4, "entropy = ")
+            lines += assign("entropy", call("cross_entropy", *arguments), 4)
             if index == 0:
                 lines.append("    total = keras.ops.mean(entropy)")
             else:
@@ -207,35 +203,47 @@ class _Writer:
         return (*lines, "    return total")
 
 
-def _imports(text: str, helpers: Sequence[str]) -> tuple[str, ...]:
-    typing = [w for w in ("Any", "Literal") if f"{w}[" in text or f": {w}" in text or w == "Any"]
-    parts = [w for w in ("initializers", "layers", "regularizers") if f"{w}." in text]
-    if helpers and "layers" not in parts:
-        parts = sorted([*parts, "layers"])
-    return (
-        f"from typing import {', '.join(typing)}",
-        "",
-        "import keras",
-        *(["import tensorflow as tf"] if {"LocalResponseNorm"} & set(helpers) else []),
-        f"from keras import {', '.join(['KerasTensor', *parts])}",
+def _not_kept(node: Node) -> ArchcError:
+    return ArchcError(
+        Diagnostic(
+            code="E501",
+            message=f"Keras drops the end point `{node.path}`: its block does not read it",
+            position=node.position,
+            hint="let a layer of the block read it, or use the torch backend",
+        )
     )
 
 
-def _is_softmax(head: Head) -> bool:
-    node = head.node
-    while node.graphs:
-        node = node.graphs[-1].nodes[-1]
-    op = node.op
-    if isinstance(op, Activate):
-        return op.function == "softmax"
-    return isinstance(op, Op) and isinstance(op, Unit) and op.activation == "softmax"
+def _imports(lines: Sequence[str], helpers: Sequence[str]) -> tuple[str, ...]:
+    code = [re.sub(r'"[^"]*"', "", line) for line in lines]
+
+    def used(word: str) -> bool:
+        return any(re.search(rf"\b{word}\b", line) for line in code)
+
+    typing = [w for w in ("Any", "Literal") if used(w) or (w == "Any" and helpers)]
+    parts = [w for w in ("initializers", "layers", "regularizers") if used(rf"{w}\.")]
+    if helpers and "layers" not in parts:
+        parts = sorted([*parts, "layers"])
+    names = [*(["KerasTensor"] if used("KerasTensor") else []), *parts]
+    return (
+        *([f"from typing import {', '.join(typing)}", ""] if typing else []),
+        "import keras",
+        *(["import tensorflow as tf"] if "LocalResponseNorm" in helpers else []),
+        *([f"from keras import {', '.join(names)}"] if names else []),
+    )
 
 
 def _type(values: Sequence[object]) -> str:
-    kinds = {type(v) for v in values}
-    names = {int: "int", float: "float", bool: "bool", str: "str"}
-    if tuple in kinds:
+    """Return the annotation of a parameter."""
+    found = dict.fromkeys(map(_annotation, values))
+    if found.keys() <= {"int", "tuple[int, int]"} and "tuple[int, int]" in found:
         return "Size"
-    if kinds <= {int, float} and len(kinds) == 2:
-        return "float"
-    return names[kinds.pop()]
+    if found.keys() == {"str"} and {*values} <= {"same", "valid"}:
+        return 'Literal["same", "valid"]'
+    return "float" if found.keys() == {"int", "float"} else " | ".join(sorted(found))
+
+
+def _annotation(value: object) -> str:
+    if isinstance(value, tuple):
+        return f"tuple[{', '.join(map(_annotation, value))}]"
+    return {int: "int", float: "float", bool: "bool", str: "str"}[type(value)]

@@ -1,83 +1,180 @@
 """The statements that build a graph of Keras layers, one after the other.
 
-Every layer is named by its path, dots for slashes; inside a block's function the path starts with
-the argument `name`.
+Containers are flattened into steps first; then each step's result gets a variable. Every layer is
+named by its path, dots for slashes; inside a block's function the path starts with the argument
+`name`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from archc_tensorflow.lines import Lines
-from archcompiler.ir import Fork, Graph, Group, Instance, Node, Value
-from archcompiler.names import snake_case
-from archcompiler.pretty import Expression, array, assign, call, literal
-from archcompiler.unify import Definition
-
-_RESERVED = frozenset({"keras", "layers", "initializers", "regularizers", "name", "inputs", "tf"})
-
-
-def output_layer(node: Node) -> str:
-    """Return the path of the layer that gives a node's output."""
-    if isinstance(node.op, Fork) or not node.graphs:
-        return node.path
-    graph = node.graphs[0]
-    last = producer(graph)
-    if last is None or carries_name(last):
-        return node.path
-    return output_layer(last)
+from archc_tensorflow.naming import LOCALS, Layers, splits
+from archcompiler.definition import Definition
+from archcompiler.fields import shape_text
+from archcompiler.ir import Fork, Group, Instance, Node, Value
+from archcompiler.pretty import Expression, array, assign, call, literal, statement, variable
 
 
-def producer(graph: Graph) -> Node | None:
-    """Return the node that gives a graph's output; None where that is the graph's input."""
-    return next((n for n in graph.nodes if n.output is graph.output), None)
+@dataclass(slots=True, eq=False, kw_only=True)
+class Step:
+    """One layer to build: what it reads and gives, and the variables of the lists it stands in.
+
+    `before` is the last step that the next layer of its list is made of: a value that is read no
+    later may stay in the list's variable, others get a name of their own.
+    """
+
+    node: Node
+    path: str
+    inputs: tuple[Value, ...]
+    outputs: tuple[Value, ...]
+    variables: tuple[str, ...]
+    before: Step | None = None
 
 
-def carries_name(node: Node) -> bool:
-    """Tell whether a join at the end of a container takes the container's name."""
-    return not node.named and (isinstance(node.op, Fork) or node.op.key in ("concat", "add"))
-
-
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Statements:
     """Writes the body of one function; `calls` are the definitions that instances use."""
 
     lines: Lines
+    layers: Layers
     definition: Definition
     calls: Mapping[Node, Definition]
-    prefix: str
+    prefix: str = ""
     """The path that the argument `name` stands for; empty in the network's own function."""
     comments: bool = False
-    final: Node | None = None
-    """The node that the function returns."""
-    body: list[str] = field(default_factory=list)
     variables: dict[Value, str] = field(default_factory=dict)
-    taken: set[str] = field(default_factory=lambda: set(_RESERVED))
-    last_read: dict[Value, int] = field(default_factory=dict)
-    ends: dict[Node, int] = field(default_factory=dict)
+    held: dict[str, Value] = field(default_factory=dict)
+    """The values that the variables hold at last."""
+    body: list[str] = field(default_factory=list)
+    has_returned: bool = False
+    steps: list[Step] = field(default_factory=list)
+    same: dict[Value, Value] = field(default_factory=dict)
+    lists: dict[str, str] = field(default_factory=lambda: {"x": "x"})
+    """The variables of lists, by the lists' names."""
+    taken: set[str] = field(default_factory=set)
 
-    def plan(self, nodes: Iterable[Node], later: Iterable[Value] = ()) -> None:
-        """Number the statements, to know how long each value is read."""
-        clock = self._plan(nodes, 0)
-        self.last_read |= dict.fromkeys(later, clock + 1)
+    def __post_init__(self) -> None:
+        """Reserve what the function must not hide."""
+        self.taken |= self.lines.taken | LOCALS | {p.name for p in self.definition.params}
 
-    def _plan(self, nodes: Iterable[Node], clock: int) -> int:
+    # Containers to steps
+
+    def add(self, nodes: Sequence[Node], name: str) -> None:
+        """Add the steps of one list, whose running value is called `name` where it may be."""
+        previous: Step | None = None
         for node in nodes:
-            for value in node.inputs:
-                self.last_read[value] = clock
-            if not isinstance(node.op, Instance):
-                for graph in node.graphs:
-                    self.last_read[graph.input] = clock
-                    clock = self._plan(graph.nodes, clock)
-                    self.last_read[node.inputs[0]] = max(
-                        self.last_read[node.inputs[0]], self.last_read.get(graph.input, clock)
-                    )
-                    if isinstance(node.op, Fork):
-                        self.last_read[graph.output] = clock + len(node.graphs) + 1
-            clock += 1
-            self.ends[node] = clock
-        return clock
+            start = len(self.steps)
+            self.add_node(node, name)
+            if len(self.steps) > start:
+                if previous is not None:
+                    previous.before = self.steps[-1]
+                previous = self.steps[-1]
+
+    def add_node(self, node: Node, name: str) -> None:
+        """Add the steps of one layer."""
+        if isinstance(node.op, Group):
+            self.same[node.graphs[0].input] = node.inputs[0]
+            self.add(node.graphs[0].nodes, name)
+            self.same[node.output] = node.graphs[0].output
+            return
+        inputs = node.inputs
+        if isinstance(node.op, Fork):
+            self.add_branches(node, name)
+            inputs = tuple(g.output for g in node.graphs)
+        made = Step(
+            node=node,
+            path=self.layers.paths[node],
+            inputs=tuple(map(self.source, inputs)),
+            outputs=(node.output,),
+            variables=(name,),
+        )
+        self.steps.append(made)
+
+    def add_branches(self, node: Node, outer: str) -> None:
+        """Add the steps of a fork's branches, in a list that is called `outer`."""
+        names = [
+            self.list_variable(g.name if outer == "x" else f"{outer}_{i}")
+            for i, g in enumerate(node.graphs)
+        ]
+        if splits(node):
+            made = Step(
+                node=node,
+                path=self.layers.split_path(node),
+                inputs=(self.source(node.inputs[0]),),
+                outputs=tuple(g.input for g in node.graphs),
+                variables=tuple(names),
+            )
+            self.steps.append(made)
+        for graph, name in zip(node.graphs, names, strict=True):
+            if not splits(node):
+                self.same[graph.input] = node.inputs[0]
+            self.add(graph.nodes, name)
+
+    def source(self, value: Value) -> Value:
+        """Return the value that a step of this function gives: containers only hand values on."""
+        while value in self.same:
+            value = self.same[value]
+        return value
+
+    def list_variable(self, wanted: str) -> str:
+        """Return a variable for a list; lists of one name share it."""
+        name = variable(wanted)
+        if name not in self.lists:
+            self.lists[name] = self.unused(name)
+        return self.lists[name]
+
+    def unused(self, wanted: str) -> str:
+        """Return a variable for what has this name, numbered if it is taken."""
+        wanted = variable(wanted)
+        name, number = wanted, 2
+        while name in self.taken:
+            name, number = f"{wanted}_{number}", number + 1
+        self.taken.add(name)
+        return name
+
+    # Steps to lines
+
+    def write(self, results: Iterable[Value], *, returns: bool = False) -> list[str]:
+        """Write the steps that the results depend on, and return the results' variables.
+
+        `returns` lets the last step be what the function returns.
+        """
+        wanted = [self.source(v) for v in results]
+        live = self.live(wanted)
+        read: dict[Value, float] = {v: i for i, s in enumerate(live) for v in s.inputs}
+        read |= dict.fromkeys(wanted, float("inf"))
+        places = {step: index for index, step in enumerate(live)}
+        final = live[-1] if returns and live and live[-1].outputs == tuple(wanted) else None
+        for index, step in enumerate(live):
+            inputs = [self.variables[v] for v in step.inputs]
+            until = places.get(step.before, index) if step.before else float("inf")
+            targets = []
+            for value, name in zip(step.outputs, step.variables, strict=True):
+                # The list's variable, unless a value in it, or this one, is needed for longer.
+                is_free = name not in self.held or read.get(self.held[name], -1) <= index
+                if not is_free or read.get(value, -1) > until:
+                    name = self.unused(step.node.name if len(step.outputs) == 1 else name)
+                self.hold(value, name)
+                targets.append(name)
+            self.write_step(step, inputs, targets, final=step is final)
+        return [self.variables[v] for v in wanted]
+
+    def hold(self, value: Value, name: str) -> None:
+        """Note that a variable holds a value."""
+        self.variables[value] = name
+        self.held[name] = value
+
+    def live(self, wanted: Collection[Value]) -> list[Step]:
+        """Return the steps that the wanted values depend on."""
+        needed, found = {*wanted}, []
+        for step in reversed(self.steps):
+            if needed.intersection(step.outputs):
+                needed.update(step.inputs)
+                found.append(step)
+        return found[::-1]
 
     def label(self, path: str) -> str:
         """Return the source of a layer's name."""
@@ -87,68 +184,24 @@ class Statements:
             return "name"
         return f'f"{{name}}.{path.removeprefix(self.prefix + "/").replace("/", ".")}"'
 
-    def run(self, nodes: Sequence[Node], variable: str, carried: Mapping[Node, str]) -> None:
-        """Write the nodes of one list; `variable` is what its running value is called.
-
-        `carried` maps joins to the path of the container they end.
-        """
-        for index, node in enumerate(nodes):
-            following = nodes[index + 1] if index + 1 < len(nodes) else None
-            self.node(node, variable, following, carried)
-
-    def node(
-        self, node: Node, variable: str, following: Node | None, carried: Mapping[Node, str]
+    def write_step(
+        self, step: Step, inputs: Sequence[str], targets: Sequence[str], *, final: bool
     ) -> None:
-        if isinstance(node.op, Group):
-            self.group(node, variable, carried)
-            return
-        if isinstance(node.op, Fork):
-            inputs: list[str] = self.branches(node, variable)
-            head, tail = self.join(node.op.join), f"([{', '.join(inputs)}])"
-        else:
-            inputs = [self.variables[v] for v in node.inputs]
-            head = {"concat": "layers.Concatenate", "add": "layers.Add"}.get(node.op.key, "")
-            tail = f"([{', '.join(inputs)}])" if head else f"({inputs[0]})"
-        target = self.target(node, variable, following)
-        path = carried.get(node, node.path)
-        self.write(target, node, head, tail, inputs, path)
-        self.variables[node.output] = target
-
-    def target(self, node: Node, variable: str, following: Node | None) -> str:
-        """Choose the variable of a node's output: the list's own unless a value in it is needed."""
-        end = self.ends[node]
-        holders = [v for v, name in self.variables.items() if name == variable]
-        free = all(self.last_read.get(v, -1) < end for v in holders)
-        until = self.ends[following] if following else self.last_read.get(node.output, -1) + 1
-        if free and self.last_read.get(node.output, -1) < until:
-            for value in holders:
-                del self.variables[value]
-            self.taken.add(variable)
-            return variable
-        return self.unused(snake_case(node.name))
-
-    def unused(self, wanted: str) -> str:
-        name, number = wanted, 2
-        while name in self.taken:
-            name, number = f"{wanted}_{number}", number + 1
-        self.taken.add(name)
-        return name
-
-    def join(self, kind: str) -> str:
-        return "layers.Concatenate" if kind == "concat" else "layers.Add"
-
-    def write(
-        self, target: str, node: Node, head: str, tail: str, inputs: Sequence[str], path: str
-    ) -> None:
-        label = self.label(path)
-        texts = [str(t) for t in self.definition.texts.get(node, ())]
-        comment = "x".join(map(str, node.output.shape)) if self.comments else ""
-        if isinstance(node.op, Instance):
+        """Write one step; what is `final` is returned."""
+        node, label = step.node, self.label(step.path)
+        texts = self.definition.arguments(node)
+        prefix = "return " if final else f"{', '.join(targets)} = "
+        comment = shape_text(node.output.shape) if self.comments and len(targets) == 1 else ""
+        if len(targets) > 1:
+            sizes = array(self.definition.shares[node])
+            made = call(self.lines.need("Split"), sizes, f"name={label}", tail=f"({inputs[0]})")
+        elif isinstance(node.op, Instance):
             made = call(self.calls[node].name, inputs[0], label, *texts)
-        elif head:
-            made = call(head, f"name={label}", tail=tail)
-            prefix = "return " if node is self.final else f"{target} = "
-            made = self.joined(made, prefix, inputs)
+        elif isinstance(node.op, Fork) or node.op.key in ("concat", "add"):
+            join = node.op.join if isinstance(node.op, Fork) else node.op.key
+            layer = "layers.Concatenate" if join == "concat" else "layers.Add"
+            listed = f"([{', '.join(inputs)}])"
+            made = self.joined(call(layer, f"name={label}", tail=listed), prefix, inputs)
         else:
             described = self.lines.describe(node)
             assert described is not None
@@ -156,11 +209,12 @@ class Statements:
             if function in self.lines.styles.values():
                 made = call(function, inputs[0], label, *texts)
             else:
-                made = call(function, *texts, f"name={label}", tail=tail)
-        if node is self.final:
-            self.body += made.lines(4, "return ")
+                made = call(function, *texts, f"name={label}", tail=f"({inputs[0]})")
+        if final:
+            self.has_returned = True
+            self.body += statement(prefix, made, 4)
         else:
-            self.body += assign(target, made, 4, comment)
+            self.body += assign(", ".join(targets), made, 4, comment)
 
     def joined(self, made: Expression, prefix: str, inputs: Sequence[str]) -> Expression:
         """List the branches in a statement of their own where the join would not fit its line."""
@@ -170,39 +224,3 @@ class Statements:
         self.taken.discard(branches)
         self.body += assign(branches, array(inputs), 4)
         return Expression(made.open, made.arguments, made.close, tail=f"({branches})")
-
-    def group(self, node: Node, variable: str, carried: Mapping[Node, str]) -> None:
-        graph = node.graphs[0]
-        self.variables[graph.input] = self.variables[node.inputs[0]]
-        last = producer(graph)
-        inner = dict(carried)
-        if node.named and last is not None and carries_name(last):
-            inner[last] = node.path
-        if last is not None and node in carried:
-            inner[last] = carried[node]
-        self.ends.update({n: self.ends.get(n, self.ends[node]) for n in graph.nodes})
-        self.run(graph.nodes, variable, inner)
-        self.variables[node.output] = self.variables[graph.output]
-        self.last_read[graph.output] = max(
-            self.last_read.get(graph.output, -1), self.last_read.get(node.output, -1)
-        )
-
-    def branches(self, node: Node, outer: str) -> list[str]:
-        found = []
-        start = 0
-        for index, graph in enumerate(node.graphs):
-            wanted = snake_case(graph.name) if outer == "x" else f"{outer}_{index}"
-            variable = self.unused(wanted)
-            enters = self.variables[node.inputs[0]]
-            if node in self.definition.shares:
-                self.lines.need("Channels")
-                size = self.definition.shares[node][index]
-                label = self.label(f"{node.path}/{graph.name}/split")
-                sliced = call("Channels", str(start), size, f"name={label}", tail=f"({enters})")
-                self.body += assign(variable, sliced, 4)
-                enters = variable
-                start += graph.input.channels
-            self.variables[graph.input] = enters
-            self.run(graph.nodes, variable, {})
-            found.append(self.variables[graph.output])
-        return found

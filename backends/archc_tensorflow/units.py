@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from archc_tensorflow.lines import Lines, Options, Style, norm_args
-from archc_tensorflow.weights import initializer, regularizer
+from archc_tensorflow.weights import REGULARIZER, initializer
+from archcompiler.definition import Text
 from archcompiler.ops.conv import Conv
+from archcompiler.ops.unit import GLOROT, ZEROS
 from archcompiler.pretty import Expression, assign, call, literal
 
 _TYPES = {
@@ -37,7 +39,7 @@ def _unit(style: Style, name: str, options: Options) -> list[str]:
         pad = call("layers.ZeroPadding2D", "pad", 'name=f"{name}.pad"', tail="(x)")
         lines += assign("x", pad, 4)
     own = "name" if style.single else f'f"{{name}}.{style.op.part}"'
-    arguments = ["filters", "kernel_size"] if convolution else ["units"]
+    arguments: list[str | Expression] = ["filters", "kernel_size"] if convolution else ["units"]
     arguments += _optional(style, options, used)
     arguments.append(f"name={own}")
     layer = call("layers.Conv2D" if convolution else "layers.Dense", *arguments, tail="(x)")
@@ -48,7 +50,7 @@ def _unit(style: Style, name: str, options: Options) -> list[str]:
         given = [
             f"{a.keyword}={literal(a.value)}" for a in norm_args(style.norm) if a.value != a.default
         ]
-        label = 'name=f"{name}.norm"' if style.activation else "name=name"
+        label = 'name=f"{name}.norm"'
         norm = call("layers.BatchNormalization", *given, label, tail="(x)")
         lines += assign("x", norm, 4) if style.activation else norm.lines(4, "return ")
     if style.activation:
@@ -56,34 +58,38 @@ def _unit(style: Style, name: str, options: Options) -> list[str]:
     return lines
 
 
-def _optional(style: Style, options: Options, used: list[str]) -> list[str]:
+def _optional(style: Style, options: Options, used: list[str]) -> list[str | Expression]:
     """Return the layer's keyword arguments: variables where layers differ, else constants."""
     plain = {"strides": 1, "padding": "valid", "dilation_rate": 1, "groups": 1}
     found = []
     for keyword, usual in plain.items():
         if keyword in used:
-            found.append(f"{keyword}={keyword}")
+            found.append(_text(keyword, keyword))
         elif keyword in options.values and options.default(keyword) != usual:
-            found.append(f"{keyword}={literal(options.default(keyword))}")
+            found.append(_text(keyword, literal(options.default(keyword))))
     if not style.bias:
-        found.append("use_bias=False")
-    number = "init" if "init" in used else ""
-    if not number and "init" in options.values:
-        number = literal(options.default("init"))
-    if style.init.kind != "glorot_uniform":
-        found.append(f"kernel_initializer={initializer(style.init, number)}")
+        found.append(_text("use_bias", "False"))
+    if style.init != GLOROT:
+        number = "init"
+        if "init" not in used:
+            number = literal(options.default("init")) if "init" in options.values else ""
+        found.append(_text("kernel_initializer", number, initializer(style.init)))
     decay = options.default("weight_decay")
     assert isinstance(decay, float)
     if "weight_decay" in used:
-        found.append("kernel_regularizer=regularizers.L2(weight_decay / 2)")
+        found.append(_text("kernel_regularizer", "weight_decay / 2", REGULARIZER))
     elif decay:
-        found.append(f"kernel_regularizer={regularizer(decay)}")
-    if style.bias and style.bias_init.kind != "zeros":
-        start = initializer(style.bias_init, literal(style.bias_init.value))
-        found.append(f"bias_initializer={start}")
+        found.append(_text("kernel_regularizer", literal(decay / 2), REGULARIZER))
+    if style.bias and style.bias_init != ZEROS:
+        number = literal(style.bias_init.value)
+        found.append(_text("bias_initializer", number, initializer(style.bias_init)))
     if style.bias and style.bias_decay:
-        found.append(f"bias_regularizer={regularizer(style.bias_decay)}")
-    return found
+        found.append(_text("bias_regularizer", literal(style.bias_decay / 2), REGULARIZER))
+    return [text.written() for text in found]
+
+
+def _text(keyword: str, source: str, wrap: tuple[str, ...] = ()) -> Text:
+    return Text(keyword=keyword, source=source, wrap=wrap)
 
 
 def _title(style: Style) -> str:

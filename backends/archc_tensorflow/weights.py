@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from archcompiler.fields import Init
+from archcompiler.definition import Arg
+from archcompiler.initializer import Init
 from archcompiler.ir import Node
 from archcompiler.op import Weight
+from archcompiler.ops.unit import Unit
 from archcompiler.pretty import literal
-from archcompiler.unify import Arg
-from archcompiler.unit import Unit
 
 _CLASSES = {
-    "truncated_normal": "initializers.TruncatedNormal(stddev={})",
-    "normal": "initializers.RandomNormal(stddev={})",
-    "uniform": "initializers.RandomUniform(-{0}, {0})",
-    "constant": "initializers.Constant({})",
-    "zeros": "initializers.Zeros()",
-    "ones": "initializers.Ones()",
-    "glorot_uniform": "initializers.GlorotUniform()",
-    "glorot_normal": "initializers.GlorotNormal()",
-    "he_uniform": "initializers.HeUniform()",
-    "he_normal": "initializers.HeNormal()",
+    "truncated_normal": ("initializers.TruncatedNormal", "stddev={}"),
+    "normal": ("initializers.RandomNormal", "stddev={}"),
+    "uniform": ("initializers.RandomUniform", "-{}", "{}"),
+    "constant": ("initializers.Constant", "{}"),
+    "zeros": ("initializers.Zeros",),
+    "ones": ("initializers.Ones",),
+    "glorot_uniform": ("initializers.GlorotUniform",),
+    "glorot_normal": ("initializers.GlorotNormal",),
+    "he_uniform": ("initializers.HeUniform",),
+    "he_normal": ("initializers.HeNormal",),
 }
+"""Each kind's class and arguments, `{}` being its number."""
+
 _DISTRIBUTIONS = {"normal": "untruncated_normal"}
 
 
@@ -30,28 +32,27 @@ def path(node: Node, weight: Weight) -> str:
     return f"{layer}/{weight.name}"
 
 
-def initializer(init: Init, number: str) -> str:
-    """Return the source of an initialiser whose number reads `number`."""
+def initializer(init: Init) -> tuple[str, ...]:
+    """Return the call of an initialiser: its class, then its arguments, `{}` being its number."""
     if init.kind in _CLASSES:
-        return _CLASSES[init.kind].format(number)
+        return _CLASSES[init.kind]
     distribution = _DISTRIBUTIONS.get(init.distribution or "", init.distribution)
-    return f"initializers.VarianceScaling({number}, {literal(init.mode)}, {literal(distribution)})"
+    return ("initializers.VarianceScaling", "{}", literal(init.mode), literal(distribution))
 
 
-def regularizer(decay: float) -> str:
-    """Return the source of a regulariser that adds decay / 2 * ||w||^2."""
-    return f"regularizers.L2({decay / 2!r})"
+REGULARIZER = ("regularizers.L2", "{}")
+"""Adds its number * ||w||^2: half of the decay."""
 
 
 def kernel_source(op: Unit) -> list[Arg]:
     """Return the arguments of a layer that stands alone: how its kernel starts and decays."""
     args = []
     if op.init != Init("glorot_uniform"):
-        wrap = initializer(op.init, "{}")
+        wrap = initializer(op.init)
         args.append(Arg(keyword="kernel_initializer", value=op.init.value, wrap=wrap))
     if op.weight_decay:
         half = op.weight_decay / 2
-        args.append(Arg(keyword="kernel_regularizer", value=half, wrap="regularizers.L2({})"))
+        args.append(Arg(keyword="kernel_regularizer", value=half, wrap=REGULARIZER))
     return args
 
 
@@ -61,9 +62,9 @@ def bias_source(op: Unit) -> list[Arg]:
         return []
     args = []
     if op.bias_init != Init("zeros"):
-        wrap = initializer(op.bias_init, "{}")
+        wrap = initializer(op.bias_init)
         args.append(Arg(keyword="bias_initializer", value=op.bias_init.value, wrap=wrap))
     if op.bias_decay:
         half = op.bias_decay / 2
-        args.append(Arg(keyword="bias_regularizer", value=half, wrap="regularizers.L2({})"))
+        args.append(Arg(keyword="bias_regularizer", value=half, wrap=REGULARIZER))
     return args
