@@ -1,0 +1,279 @@
+"""Runs emitted code in processes of the frameworks' own, and compares what comes back.
+
+A job is a folder with one folder a case: the emitted files, `case.json` (what the runner must
+know), `images.npy`, and `weights.npz` under the framework's own keys and in its own layout. A
+runner imports no archc: it writes `results.json` (check -> the traceback, or empty) and one
+`CHECK.npz` a case for the checks that give numbers.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock
+
+from archcompiler.backend import backend
+from archcompiler.build import emit
+from archcompiler.ir import Network, Node, Value
+from archcompiler.op import Weight
+
+HERE = Path(__file__).parent
+FRAMEWORKS = ("torch", "tensorflow")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """One network to run, with the checks to make beside computing its end points."""
+
+    name: str
+    network: Network
+    checks: tuple[str, ...] = ()
+    dtypes: tuple[str, ...] = ("float32",)
+    images: np.ndarray | None = None
+
+
+def random(*seed: object) -> np.random.Generator:
+    """Return a generator that depends on the seed's text alone."""
+    return np.random.default_rng(zlib.crc32(repr(seed).encode()))
+
+
+def batch_size(network: Network) -> int:
+    """Return a batch large enough for the norm of a vector, small enough for a large network."""
+    return 2 if network.input.shape[0] > 100 else 4
+
+
+def images(name: str, network: Network) -> np.ndarray:
+    """Return a batch of images, batch x height x width x channels."""
+    return random(name, "images").normal(size=(batch_size(network), *network.input.shape))
+
+
+def larger_images(name: str, network: Network) -> np.ndarray:
+    """Return a batch of images that are 6 pixels higher and 5 wider."""
+    height, width, channels = network.input.shape
+    shape = (batch_size(network), height + 6, width + 5, channels)
+    return random(name, "larger").normal(size=shape)
+
+
+def weighing(name: str, network: Network) -> np.ndarray:
+    """Return what the output is multiplied with before it is added up, for gradients."""
+    shape = (batch_size(network), *network.output_head.node.output.shape)
+    return random(name, "weighing").normal(size=shape)
+
+
+def weights(network: Network) -> dict[str, np.ndarray]:
+    """Return He-scaled weights and norm statistics far from the identity, by the IR's names."""
+    return {n.weight_name(w): _draw(n, w) for n in network.walk() for w in n.weights}
+
+
+def _draw(node: Node, weight: Weight) -> np.ndarray:
+    generator = random(node.weight_name(weight))
+    if weight.name == "kernel":
+        fan = weight.count / weight.shape[-1]
+        return generator.normal(0.0, (2.0 / fan) ** 0.5, weight.shape)
+    if weight.name in ("gamma", "moving_variance"):
+        return generator.uniform(0.5, 1.5, weight.shape)
+    return generator.normal(0.0, 0.2, weight.shape)
+
+
+def key(framework: str, node: Node, weight: Weight) -> str:
+    """Return a weight's name in a framework."""
+    from archc_tensorflow.weights import path
+    from archc_torch.weights import key
+
+    return key(node, weight) if framework == "torch" else path(node, weight)
+
+
+def to_framework(framework: str, values: np.ndarray) -> np.ndarray:
+    """Bring a weight from H, W, in, out to the framework's layout."""
+    if framework == "torch" and values.ndim > 1:
+        return np.moveaxis(values, (-1, -2), (0, 1))
+    return values
+
+
+def from_framework(framework: str, values: np.ndarray) -> np.ndarray:
+    """Bring a weight back to H, W, in, out."""
+    if framework == "torch" and values.ndim > 1:
+        return np.moveaxis(values, (0, 1), (-1, -2))
+    return values
+
+
+def map_to_framework(framework: str, values: np.ndarray) -> np.ndarray:
+    """Bring a batch of maps to the framework's layout."""
+    if framework == "torch" and values.ndim == 4:
+        return values.transpose(0, 3, 1, 2)
+    return values
+
+
+def map_from_framework(framework: str, values: np.ndarray) -> np.ndarray:
+    """Bring a batch of maps to batch x height x width x channels."""
+    if framework == "torch" and values.ndim == 4:
+        return values.transpose(0, 2, 3, 1)
+    return values
+
+
+def canonical(
+    framework: str, network: Network, found: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """Bring arrays to canonical layouts, weights under the IR's names."""
+    names = {key(framework, n, w): n.weight_name(w) for n in network.walk() for w in n.weights}
+    return {
+        names.get(k, k): from_framework(framework, v)
+        if k in names
+        else map_from_framework(framework, v)
+        for k, v in found.items()
+    }
+
+
+def trained(network: Network) -> frozenset[str]:
+    """Return the weights that the training loss depends on, by the IR's names."""
+    producers: dict[Value, list[Node]] = {}
+    same: dict[Value, list[Value]] = {}
+    for node in network.walk():
+        producers.setdefault(node.output, []).append(node)
+        outputs = [g.output for g in node.graphs]
+        same.setdefault(node.output, []).extend(outputs)
+        for graph in node.graphs:
+            same.setdefault(graph.input, []).append(node.inputs[0])
+    wanted = [network.output_head.node.output, *(h.node.output for h in network.training_heads)]
+    seen: set[Value] = set()
+    found: set[str] = set()
+    while wanted:
+        value = wanted.pop()
+        if value in seen:
+            continue
+        seen.add(value)
+        wanted += same.get(value, [])
+        for node in producers.get(value, []):
+            wanted += [] if node.graphs else node.inputs
+            found |= {node.weight_name(w) for w in node.weights if w.trainable}
+    return frozenset(found)
+
+
+def decay(network: Network, values: Mapping[str, np.ndarray]) -> float:
+    """Return what weight decay adds to the loss: decay / 2 * ||w||^2."""
+    return sum(
+        w.decay / 2 * float((values[n.weight_name(w)] ** 2).sum())
+        for n in network.walk()
+        for w in n.weights
+    )
+
+
+def describe(framework: str, case: Case) -> dict[str, Any]:
+    """Return what a runner must know of a case."""
+    from archc_torch.naming import fields, network_name
+
+    network = case.network
+    tensors = [(n, w) for n in network.walk() for w in n.weights]
+    live = trained(network)
+    return {
+        "name": case.name,
+        "checks": case.checks,
+        "dtypes": case.dtypes,
+        "class": network_name(network),
+        "fields": list(fields(network).values()),
+        "heads": [h.name for h in network.heads],
+        "output": network.output,
+        "training": bool(network.training_heads),
+        "has_loss": all(
+            len(h.node.output.shape) == 1 for h in (network.output_head, *network.training_heads)
+        ),
+        "units": network.output_head.node.output.shape[-1],
+        "follows_size": network.follows_size,
+        "trained": [key(framework, n, w) for n, w in tensors if n.weight_name(w) in live],
+        "decays": {key(framework, n, w): w.decay for n, w in tensors if w.trainable},
+        "statistics": [key(framework, n, w) for n, w in tensors if not w.trainable],
+    }
+
+
+def write(framework: str, case: Case, folder: Path) -> None:
+    """Write one case of a job."""
+    folder.mkdir(parents=True)
+    for name, text in emit(case.network, backend(framework)).items():
+        (folder / name).write_text(text, encoding="utf-8", newline="\n")
+    (folder / "case.json").write_text(json.dumps(describe(framework, case)))
+    batch = images(case.name, case.network) if case.images is None else case.images
+    np.save(folder / "images.npy", map_to_framework(framework, batch))
+    larger = larger_images(case.name, case.network)
+    np.save(folder / "larger.npy", map_to_framework(framework, larger))
+    np.save(folder / "weighing.npy", map_to_framework(framework, weighing(case.name, case.network)))
+    values = weights(case.network)
+    tensors = {
+        key(framework, n, w): to_framework(framework, values[n.weight_name(w)])
+        for n in case.network.walk()
+        for w in n.weights
+    }
+    np.savez(folder / "weights.npz", **{k.replace("/", "|"): v for k, v in tensors.items()})
+
+
+@dataclass(frozen=True)
+class Results:
+    """What a runner found, by case and check."""
+
+    framework: str
+    folder: Path
+    failures: Mapping[str, Mapping[str, str]]
+    log: str
+
+    def failure(self, case: str, check: str) -> str:
+        """Return the traceback of a check; empty where it passed."""
+        return self.failures.get(case, {}).get(check, f"`{check}` was not run:\n{self.log}")
+
+    def numbers(self, case: str, check: str) -> dict[str, np.ndarray]:
+        """Return the arrays that a check gave, by name."""
+        failure = self.failure(case, check)
+        assert not failure, failure
+        with np.load(self.folder / case / f"{check}.npz") as found:
+            return {k.replace("|", "/"): found[k] for k in found.files}
+
+
+def run(framework: str, folder: Path, make: Callable[[], list[Case]]) -> Results:
+    """Run a job once, whatever process of the tests asks first; return its results."""
+    folder.mkdir(parents=True, exist_ok=True)
+    job = folder / framework
+    with FileLock(folder / f"{framework}.lock"):
+        if not (job / "results.json").exists():
+            for case in make():
+                write(framework, case, job / case.name)
+            _start(framework, job)
+    found = json.loads((job / "results.json").read_text(encoding="utf-8"))
+    return Results(framework, job, found, (job / "log.txt").read_text(encoding="utf-8"))
+
+
+def _start(framework: str, job: Path) -> None:
+    settings = {
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "CUDA_VISIBLE_DEVICES": "",
+        "KERAS_HOME": str(job / "keras"),
+    }
+    command = [sys.executable, str(HERE / f"run_{framework}.py"), str(job)]
+    done = subprocess.run(
+        command,
+        env=os.environ | settings,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    )
+    (job / "log.txt").write_text(done.stdout[-20_000:], encoding="utf-8")
+    if not (job / "results.json").exists():
+        (job / "results.json").write_text("{}")
+
+
+def difference(left: np.ndarray, right: np.ndarray) -> float:
+    """Return the largest difference, relative to the largest value."""
+    assert left.shape == right.shape, (left.shape, right.shape)
+    assert np.isfinite(left).all()
+    assert np.isfinite(right).all()
+    scale = max(float(np.abs(right).max(initial=0.0)), 1e-30)
+    return float(np.abs(left - right).max(initial=0.0)) / scale

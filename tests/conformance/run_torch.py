@@ -1,0 +1,186 @@
+"""Runs emitted torch code: `run_torch.py JOB`, with the job as `harness.py` lays it out."""
+
+from __future__ import annotations
+
+import copy
+import gc
+from typing import Any
+
+import numpy as np
+import torch
+from runner import load, main
+from torch import Tensor, nn
+from torch.fx.experimental.optimization import fuse
+
+
+def prepare(case: Any, dtype: str) -> None:
+    """Import the model and build it with the case's weights."""
+    torch.manual_seed(0)
+    torch.set_default_dtype(getattr(torch, dtype))
+    case.model = load(case.folder)
+    case.network = getattr(case.model, case.class_)().eval()
+    state = {k: torch.from_numpy(np.ascontiguousarray(v)) for k, v in case.weights.items()}
+    missing, unexpected = case.network.load_state_dict(state, strict=False)
+    assert not unexpected, unexpected
+    assert all(k.endswith("num_batches_tracked") for k in missing), missing
+    case.x = torch.from_numpy(case.images)
+
+
+def leaves(output: Any) -> list[Tensor]:
+    """Return the tensors of an output."""
+    return [output] if isinstance(output, Tensor) else list(output)
+
+
+def same(left: Any, right: Any) -> None:
+    """Compare two outputs, which other kernels may have computed."""
+    left, right = leaves(left), leaves(right)
+    assert len(left) == len(right)
+    for a, b in zip(left, right, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
+
+
+def in_training(case: Any) -> nn.Module:
+    """Return a copy that trains, without the chance of dropout."""
+    network = copy.deepcopy(case.network).train()
+    for module in network.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+    return network
+
+
+def points(case: Any) -> dict[str, Any]:
+    """Compute every end point, all before any is read."""
+    with torch.no_grad():
+        found = case.network.end_points(case.x)
+    assert list(found) == [*case.model.END_POINTS] or {*found} == {*case.model.END_POINTS}
+    return {k: v.numpy() for k, v in found.items()}
+
+
+def output(case: Any) -> None:
+    """Hold the output against its end point, and the training output's form."""
+    with torch.no_grad():
+        given = case.network(case.x)
+        assert isinstance(given, Tensor)
+        assert torch.equal(given, case.network.end_points(case.x)[case.output])
+        trained = in_training(case)(case.x)
+    if case.training:
+        assert type(trained) is case.model.Output
+        assert list(trained._fields) == case.fields
+    else:
+        assert isinstance(trained, Tensor)
+
+
+def gradients(case: Any) -> dict[str, Any]:
+    """Return the output in evaluation, and gradients of its weighed sum."""
+    return differentiated(case, copy.deepcopy(case.network))
+
+
+def training(case: Any) -> dict[str, Any]:
+    """Return the same in training, and the moved statistics."""
+    network = in_training(case)
+    found = differentiated(case, network)
+    state = network.state_dict()
+    return found | {k: state[k] for k in case.statistics}
+
+
+def differentiated(case: Any, network: nn.Module) -> dict[str, Any]:
+    x = case.x.clone().requires_grad_()
+    given = leaves(network(x))[0]
+    (given * torch.from_numpy(case.weighing)).sum().backward()
+    found = {k: p.grad for k, p in network.named_parameters() if p.grad is not None}
+    return {"output": given.detach(), "input": x.grad, **found}
+
+
+def chance(case: Any) -> dict[str, Any]:
+    """Return the output in training, dropout included."""
+    with torch.no_grad():
+        return {"output": copy.deepcopy(case.network).train()(case.x)}
+
+
+def step(case: Any) -> None:
+    """Train once: gradients of every parameter that the loss depends on are finite."""
+    network = in_training(case)
+    if not case.trained:
+        return
+    labels = torch.arange(len(case.x)) % case.units
+    if case.has_loss:
+        case.model.loss(network(case.x), labels).backward()
+    else:
+        sum(t.square().mean() for t in leaves(network(case.x))).backward()
+    gradients = {k: p.grad for k, p in network.named_parameters()}
+    assert {k for k, g in gradients.items() if g is not None} == {*case.trained}
+    assert all(torch.isfinite(g).all() for g in gradients.values() if g is not None)
+    optimizer = torch.optim.SGD(network.param_groups(), lr=1e-3)
+    optimizer.step()
+    names = {p: k for k, p in network.named_parameters()}
+    decays = {names[p]: g["weight_decay"] for g in optimizer.param_groups for p in g["params"]}
+    assert decays == case.decays
+
+
+def init(case: Any) -> dict[str, Any]:
+    """Draw all weights after a life on the meta device."""
+    with torch.device("meta"):
+        network = getattr(case.model, case.class_)()
+    network.to_empty(device="cpu")
+    for tensor in network.state_dict().values():
+        tensor.fill_(7)
+    network.init_weights()
+    return dict(network.state_dict())
+
+
+def sizes(case: Any) -> dict[str, Any] | None:
+    """Run on larger images: the output, or nothing where the network rightly refuses."""
+    x = torch.from_numpy(np.load(case.folder / "larger.npy").astype(case.dtype))
+    if not case.follows_size:
+        return {"output": case.network(x).detach()}
+    said = ""
+    try:
+        case.network(x)
+    except ValueError as error:
+        said = str(error)
+    assert "archc build" in said
+    assert f"{case.x.shape[2]}x{case.x.shape[3]}" in said
+    return None
+
+
+def trace(case: Any) -> None:
+    """Trace symbolically; fold norms into convolutions."""
+    wanted = case.network(case.x)
+    same(torch.fx.symbolic_trace(case.network)(case.x), wanted)
+    folded = fuse(copy.deepcopy(case.network))
+    same(folded(case.x), wanted)
+    if case.name == "inception_v3":
+        assert not any(isinstance(m, nn.BatchNorm2d) for m in folded.modules())
+
+
+def script(case: Any) -> None:
+    """Compile with TorchScript, in evaluation and in training."""
+    same(torch.jit.script(case.network)(case.x), case.network(case.x))
+    network, other = in_training(case), in_training(case)
+    same(torch.jit.script(network)(case.x), other(case.x))
+
+
+def export(case: Any) -> None:
+    """Export, in evaluation and in training."""
+    same(torch.export.export(case.network, (case.x,)).module()(case.x), case.network(case.x))
+    network, other = in_training(case), in_training(case)
+    same(torch.export.export(network, (case.x,)).module()(case.x), other(case.x))
+
+
+def compiled(case: Any) -> None:
+    """Compile without a graph break, in evaluation and in training."""
+    torch.compiler.reset()
+    run = torch.compile(case.network, fullgraph=True, backend="eager")
+    same(run(case.x), case.network(case.x))
+    network, other = in_training(case), in_training(case)
+    same(torch.compile(network, fullgraph=True, backend="eager")(case.x), other(case.x))
+
+
+CHECKS = (
+    points, output, gradients, training, chance, step, init, sizes, trace, script, export, compiled,
+)  # fmt: skip
+
+if __name__ == "__main__":
+    gc.freeze()
+    torch.set_num_threads(1)
+    main(prepare, {check.__name__: check for check in CHECKS})
