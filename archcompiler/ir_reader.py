@@ -44,8 +44,8 @@ from archcompiler.ir_models import (
 )
 from archcompiler.op import Op, ShapeError, plain_attributes
 from archcompiler.ops import BY_KEY
+from archcompiler.ops.unit import NormField
 from archcompiler.position import Position, Source
-from archcompiler.unit import NormField
 
 MAX_DEPTH = 64
 

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from archcompiler.fields import shape_text
 from archcompiler.ir import Fork, Graph, Group, Head, Instance, Network, Node, Totals, Value
 from archcompiler.op import Op, attributes, write_attributes
-from archcompiler.unit import NormField, Unit
+from archcompiler.ops.unit import NormField, Unit
 from archcompiler.yaml_writer import flow
 
 

@@ -15,7 +15,7 @@ from archcompiler import names
 from archcompiler.fields import shape_text
 from archcompiler.ir import Fork, Graph, Group, Head, Instance, Network, Node, Value
 from archcompiler.op import Op, write_attributes
-from archcompiler.unit import ZEROS, Unit
+from archcompiler.ops.unit import ZEROS, Unit
 from archcompiler.yaml_writer import to_yaml as to_yaml
 
 Entry = dict[str, Any]

@@ -13,7 +13,7 @@ from archcompiler import fields, names
 from archcompiler.json_text import json_text
 from archcompiler.op import Op, attributes
 from archcompiler.ops import BY_KEY, OPS
-from archcompiler.unit import NORMS, NormField
+from archcompiler.ops.unit import NORMS, NormField
 
 Schema = dict[str, Any]
 

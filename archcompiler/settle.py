@@ -14,7 +14,7 @@ from archcompiler.expression import Expression, ExpressionError
 from archcompiler.ir import Value
 from archcompiler.op import Op, attributes, required
 from archcompiler.ops import BY_KEY
-from archcompiler.unit import NORMS, NormField
+from archcompiler.ops.unit import NORMS, NormField
 
 FAILED = object()
 """Stands for a value whose error was reported."""

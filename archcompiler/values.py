@@ -11,11 +11,11 @@ from archcompiler.errors import Report, Row, WrongValue, did_you_mean, one_of
 from archcompiler.expression import ExpressionError
 from archcompiler.op import Op, attributes
 from archcompiler.ops import BY_KEY
+from archcompiler.ops.unit import NORMS, NormField
 from archcompiler.position import Position
 from archcompiler.source import Entry, Mapping, Node, Scalar, Sequence
 from archcompiler.spec import Attribute, Attributes, Defaults, Name, WrittenNorm
 from archcompiler.suggest import suggestion
-from archcompiler.unit import NORMS, NormField
 
 
 class Values:

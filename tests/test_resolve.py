@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from archcompiler import source
 from archcompiler.compiler import compile_file, compile_node
 from archcompiler.ir import Group, Instance, Network
+from archcompiler.ops.unit import Unit
 from archcompiler.resolve import document, to_yaml
 from archcompiler.source import parse
-from archcompiler.unit import Unit
 
 CASES = Path(__file__).parent / "cases" / "language"
 SPECS = Path(__file__).parents[1] / "specs"
