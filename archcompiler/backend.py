@@ -15,7 +15,7 @@ from typing import ClassVar
 
 from archcompiler.errors import USAGE_OR_ENVIRONMENT, ArchcError, Diagnostic, did_you_mean
 from archcompiler.fields import Shape
-from archcompiler.ir import Network
+from archcompiler.ir import Network, Node
 
 GROUP = "archc.backends"
 
@@ -78,6 +78,17 @@ def backend(name: str) -> Backend:
     if not isinstance(found, Backend):
         raise _fail(f"the backend `{name}` ({point.value}) is no archcompiler Backend")
     return found
+
+
+def no_such_op(title: str, node: Node, reason: str = "", hint: str | None = None) -> ArchcError:
+    """Return the error E501: a framework, or its backend, cannot build a layer."""
+    diagnostic = Diagnostic(
+        code="E501",
+        message=f"{title} has no {reason or f'`{node.op.key}`'}: `{node.path}`",
+        position=node.position,
+        hint=hint,
+    )
+    return ArchcError(diagnostic)
 
 
 def _fail(message: str, hint: str | None = None) -> ArchcError:

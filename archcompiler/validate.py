@@ -119,7 +119,8 @@ class _Validator(Values):
                     else None,
                 )
                 continue
-            found[item.key] = (node.value, node.position)
+            if self.finite(item.key, node.value, node.position):
+                found[item.key] = (node.value, node.position)
         return found
 
     def block(self, entry: Entry) -> Block | None:
@@ -143,7 +144,8 @@ class _Validator(Values):
                         item.node.position,
                     )
                     continue
-                params[item.key] = Attribute(value, item.node.position)
+                if self.finite(item.key, value, item.node.position):
+                    params[item.key] = Attribute(value, item.node.position)
         layer = self.layer(entry.node, extra=("params",), only_containers=True)
         if name is None or layer is None:
             return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -126,7 +127,18 @@ class Values:
                 item.node.position,
             )
             return None
+        if not self.finite(item.key, value, item.node.position):
+            return None
         return Attribute(value, item.node.position)
+
+    def finite(self, name: str, value: object, position: Position) -> bool:
+        """Check that a parameter's value is not infinite and not NaN."""
+        if not isinstance(value, float) or math.isfinite(value):
+            return True
+        self.report.error(
+            "E204", f"`{name}`: expected a finite number, got {fields.plain(value)}", position
+        )
+        return False
 
     def plain(self, node: Node) -> object:
         """Return the node as plain values, `$` scalars as expressions."""
@@ -318,7 +330,7 @@ def main_hint(op: type[Op]) -> Callable[[str], str | None]:
 
     def hint(key: str) -> str | None:
         if key == op.main:
-            return f"the {key} of `{op.key}` is the value behind it: `{op.key}: ...`"
+            return f"`{op.key}` has its {key} right behind it: `{op.key}: ...`"
         return attribute_hint(key)
 
     return hint

@@ -30,6 +30,11 @@ class Pad(Op):
     def infer(self, inputs: tuple[Shape, ...]) -> Shape:
         height, width, channels = one_map(self, inputs)
         if isinstance(self.amount, str):
-            raise ShapeError("E409", "pad needs a number of pixels", field="amount")
+            raise ShapeError(
+                "E409",
+                "`pad` needs at least one pixel on some side",
+                field="amount",
+                hint="write `pad: 1`, `pad: 1x2` or `pad: [top, bottom, left, right]`",
+            )
         top, bottom, left, right = self.amount
         return (top + height + bottom, left + width + right, channels)

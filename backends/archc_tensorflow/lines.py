@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from archc_tensorflow.weights import bias_source, kernel_source
+from archcompiler.backend import no_such_op
 from archcompiler.definition import Arg, Call
-from archcompiler.errors import ArchcError, Diagnostic
 from archcompiler.fields import Pads, Shape, Size
 from archcompiler.initializer import Init
 from archcompiler.ir import Network, Node
@@ -110,7 +110,12 @@ class Lines:
 
     def describe(self, node: Node) -> Call | None:
         """Return what builds an op's layer."""
-        return TABLE[type(node.op)](self, node) if isinstance(node.op, Op) else None
+        if not isinstance(node.op, Op):
+            return None
+        make = TABLE.get(type(node.op))
+        if make is None:
+            raise no_such_op("the TensorFlow backend", node)
+        return make(self, node)
 
     def need(self, helper: str) -> str:
         """Note that the file needs a helper."""
@@ -162,7 +167,12 @@ def _unit_args(node: Node) -> tuple[Arg, ...]:
     args = [Arg(keyword=_outputs(op), value=op.outputs, field=_field(op), positional=True)]
     if isinstance(op, Conv):
         if op.stride != (1, 1) and op.dilation != (1, 1):
-            raise _no_such_op(node)
+            raise no_such_op(
+                "TensorFlow",
+                node,
+                "convolution with stride and dilation",
+                "use one of the two, or the torch backend",
+            )
         padding = _padding(node)
         args.append(
             Arg(keyword="kernel_size", value=_size(op.kernel), field="kernel", positional=True)
@@ -188,17 +198,6 @@ def _outputs(op: Unit) -> str:
 
 def _field(op: Unit) -> str:
     return str(type(op).main)
-
-
-def _no_such_op(node: Node) -> ArchcError:
-    return ArchcError(
-        Diagnostic(
-            code="E501",
-            message=f"TensorFlow has no convolution with stride and dilation: `{node.path}`",
-            position=node.position,
-            hint="use one of the two, or the torch backend",
-        )
-    )
 
 
 def _unit(lines: Lines, node: Node) -> Call:

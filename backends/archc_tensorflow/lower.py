@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from archc_tensorflow.lines import Lines
@@ -13,7 +13,7 @@ from archc_tensorflow.units import unit_functions
 from archcompiler.definition import Definition, Definitions
 from archcompiler.errors import ArchcError, Diagnostic
 from archcompiler.fields import shape_text
-from archcompiler.ir import Graph, Network, Node
+from archcompiler.ir import Graph, Network, Node, Value
 from archcompiler.pretty import Expression, assign, call, docstring, literal, paragraph
 from archcompiler.softmax import gives_probabilities
 from archcompiler.unify import unify
@@ -55,6 +55,11 @@ class _Writer:
     lines: Lines
     definitions: Definitions
     layers: Layers
+
+    @property
+    def points(self) -> frozenset[Node]:
+        """Return the layers that are end points."""
+        return frozenset(e.node for e in self.network.end_points)
 
     def module(self) -> Module:
         network = self.network
@@ -118,10 +123,7 @@ class _Writer:
         )
         statements.hold(graph.input, "x")
         statements.add(graph.nodes, "x")
-        live = {*statements.live([statements.source(graph.output)])}
-        for step in statements.steps:
-            if step not in live:
-                raise _not_kept(step.node)
+        self.check_kept(statements, [graph.output])
         (result,) = statements.write([graph.output], returns=True)
         returned = [] if statements.has_returned else [f"    return {result}"]
         signature = ["x: KerasTensor", "name: str"]
@@ -132,6 +134,13 @@ class _Writer:
             *statements.body,
             *returned,
         )
+
+    def check_kept(self, statements: Statements, results: Iterable[Value]) -> None:
+        """Refuse layers that Keras would leave out, if they have weights or are end points."""
+        for step in statements.dead(results):
+            inside = [*step.node.walk()]
+            if any(n.weights or n in self.points for n in inside):
+                raise _not_kept(step.node)
 
     def block_doc(self, graphs: Sequence[Graph]) -> tuple[str, ...]:
         uses = list(
@@ -157,14 +166,13 @@ class _Writer:
             statements.add([head.node], statements.list_variable(head.name))
         results = {h.name: h.node.output for h in network.heads}
         # Keras leaves out what no output depends on: such an end point is an output, too.
-        needed = [statements.source(v) for v in results.values()]
-        live = {*statements.live(needed)}
-        dead = {v for s in statements.steps if s not in live for v in s.outputs}
+        dead = {v for s in statements.dead(results.values()) for v in s.outputs}
         for point in reversed(network.end_points) if dead else ():
             value = statements.source(point.node.output)
             if value in dead:
                 results[point.name] = value
                 dead -= {v for s in statements.live([value]) for v in s.outputs}
+        self.check_kept(statements, results.values())
         names = statements.write(results.values())
         outputs = [f"{literal(name)}: {held}" for name, held in zip(results, names, strict=True)]
         arguments = [
@@ -207,9 +215,9 @@ def _not_kept(node: Node) -> ArchcError:
     return ArchcError(
         Diagnostic(
             code="E501",
-            message=f"Keras drops the end point `{node.path}`: its block does not read it",
+            message=f"Keras leaves out `{node.path}`: no result depends on it",
             position=node.position,
-            hint="let a layer of the block read it, or use the torch backend",
+            hint="let a layer read it, or remove it",
         )
     )
 

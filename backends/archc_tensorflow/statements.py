@@ -176,6 +176,11 @@ class Statements:
                 found.append(step)
         return found[::-1]
 
+    def dead(self, results: Iterable[Value]) -> list[Step]:
+        """Return the steps that the results do not depend on."""
+        live = {*self.live([self.source(v) for v in results])}
+        return [step for step in self.steps if step not in live]
+
     def label(self, path: str) -> str:
         """Return the source of a layer's name."""
         if not self.prefix:

@@ -46,9 +46,7 @@ class Classes:
         graph = definition.graph
         sizes = self.sizes(definition)
         outer = self.outer_values(definition)
-        statements = Statements(
-            definition=definition, indent=8, sizes=sizes, in_x=[graph.input]
-        )
+        statements = Statements(definition=definition, indent=8, sizes=sizes, in_x=[graph.input])
         statements.variables |= {graph.input: "x", **outer}
         statements.names.taken |= {*outer.values()}
         statements.give_back(live(graph.nodes, [graph.output]), graph.output)

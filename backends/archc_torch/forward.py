@@ -23,13 +23,15 @@ class Names:
     """Local variables of one function."""
 
     taken: set[str] = field(default_factory=set)
+    numbers: dict[str, int] = field(default_factory=dict)
+    """The last number that was tried for a name."""
 
     def new(self, wanted: str) -> str:
         """Return a variable for what has this name, numbered if it is taken."""
-        wanted = variable(wanted)
-        name, number = wanted, 2
+        name = wanted = variable(wanted)
         while name in self.taken:
-            name, number = f"{wanted}_{number}", number + 1
+            self.numbers[wanted] = self.numbers.get(wanted, 1) + 1
+            name = f"{wanted}_{self.numbers[wanted]}"
         self.taken.add(name)
         return name
 

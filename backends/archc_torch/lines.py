@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, cast
 
+from archcompiler.backend import no_such_op
 from archcompiler.definition import Arg, Call
 from archcompiler.fields import Pads, Size
 from archcompiler.ir import Network, Node
@@ -98,8 +99,12 @@ class Lines:
 
     def describe(self, node: Node) -> Call | None:
         """Return what builds an op's module; None for concat and add, which are expressions."""
-        make = TABLE.get(type(node.op)) if isinstance(node.op, Op) else None
-        return make(self, node) if make else None
+        if not isinstance(node.op, Op) or node.op.key in EXPRESSIONS:
+            return None
+        make = TABLE.get(type(node.op))
+        if make is None:
+            raise no_such_op("the torch backend", node)
+        return make(self, node)
 
     def need(self, helper: str) -> str:
         """Note that the file needs a helper."""
@@ -313,4 +318,7 @@ def _table() -> Mapping[type[Op], Callable[[Lines, Node], Call]]:
 
 
 TABLE = _table()
-"""What builds each op; concat and add are not here: they are expressions."""
+"""What builds each op."""
+
+EXPRESSIONS = ("concat", "add")
+"""Ops that are written as expressions, without a module."""

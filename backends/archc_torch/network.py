@@ -152,16 +152,20 @@ class NetworkWriter:
             f"built for {height}x{width} images; "
             f"`archc build {self.network.source} input=HxW` builds for others"
         )
-        parts = paragraph(message, width=68)
-        text = [literal(f"{p} ") for p in parts[:-1]] + [literal(parts[-1])]
+        raised = [f"        raise ValueError({literal(message)})"]
+        if len(raised[0]) > 88:
+            # The formatter joins the parts of a string that fits one line.
+            whole = 12 + len(literal(message)) <= 88
+            parts = [message] if whole else paragraph(message, width=68)
+            text = [literal(f"{p} ") for p in parts[:-1]] + [literal(parts[-1])]
+            lines = [f"            {line}" for line in text]
+            raised = ["        raise ValueError(", *lines, "        )"]
         return (
             "def check_size(x: Tensor) -> None:",
             '    """Refuse other sizes: some padding or kernel here was settled by this one."""',
             "    # torch.fx traces with proxies, which have no size yet.",
             f"    if isinstance(x, Tensor) and (x.size(2) != {height} or x.size(3) != {width}):",
-            "        raise ValueError(",
-            *(f"            {line}" for line in text),
-            "        )",
+            *raised,
         )
 
 

@@ -196,8 +196,9 @@ def describe(framework: str, case: Case) -> dict[str, Any]:
 
 def write(framework: str, case: Case, folder: Path) -> None:
     """Write one case of a job."""
+    files = emit(case.network, backend(framework))
     folder.mkdir(parents=True)
-    for name, text in emit(case.network, backend(framework)).items():
+    for name, text in files.items():
         (folder / name).write_text(text, encoding="utf-8", newline="\n")
     (folder / "case.json").write_text(json.dumps(describe(framework, case)))
     batch = images(case.name, case.network) if case.images is None else case.images
