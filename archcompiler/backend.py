@@ -18,6 +18,7 @@ from archcompiler.fields import Shape
 from archcompiler.ir import Network, Node
 
 GROUP = "archc.backends"
+ALIASES = {"keras": "tensorflow", "tf": "tensorflow", "pytorch": "torch"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +69,9 @@ def backend(name: str) -> Backend:
     points = metadata.entry_points(group=GROUP, name=name)
     if not points:
         known = backend_names()
-        hint = did_you_mean(name, known) or f"installed are {', '.join(known) or 'none'}"
+        alias = ALIASES.get(name.lower(), "")
+        hint = f"in archc this is `{alias}`" if alias in known else did_you_mean(name, known)
+        hint = hint or f"there are {', '.join(known) or 'none'}"
         raise _fail(f"there is no backend `{name}`", hint)
     point = next(iter(points))
     try:

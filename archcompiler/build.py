@@ -28,7 +28,7 @@ def card(network: Network, backend: Backend) -> str:
     return render(
         "archcompiler",
         "card.md.jinja",
-        header=header(network.source, "<!-- ") + " -->",
+        header=header(network.origin, "<!-- ") + " -->",
         network=network,
         summary=_markdown(network.summary),
         backend=backend,

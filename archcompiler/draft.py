@@ -123,7 +123,8 @@ class DraftNetwork:
     body: DraftGraph
     heads: tuple[DraftHead, ...]
     output: str
-    expectations_bind: bool
+    changes: tuple[str, ...]
+    """What the command line assigned; under any, the file's expectations do not bind."""
     position: Position
 
 

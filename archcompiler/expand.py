@@ -46,7 +46,7 @@ def expand(spec: Spec, assignments: Sequence[Assignment] = ()) -> DraftNetwork:
     expander = _Expander(
         spec=spec,
         report=report,
-        changed=bool(assignments),
+        changes=tuple(a.position.source.text for a in assignments),
         paths=Paths(assignments, report),
         scopes=Scopes(spec, report),
         references=References(spec, report),
@@ -62,7 +62,7 @@ class _Expander:
 
     spec: Spec
     report: Report
-    changed: bool
+    changes: tuple[str, ...]
     paths: Paths
     scopes: Scopes
     references: References
@@ -106,7 +106,7 @@ class _Expander:
             body=body,
             heads=heads,
             output=self.output(),
-            expectations_bind=not self.changed,
+            changes=self.changes,
             position=spec.position,
         )
 
@@ -184,7 +184,7 @@ class _Expander:
                 self.report.error(
                     "E313",
                     f"the output may be {one_of(evaluated)}",
-                    heads[0].name.position,
+                    next(h.name.position for h in heads if not h.training_only),
                     hint=f"say it at the top: `output: {evaluated[0]}`",
                 )
             elif not evaluated:

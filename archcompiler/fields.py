@@ -56,6 +56,14 @@ def shape_text(shape: Shape) -> str:
     return "x".join(map(str, shape))
 
 
+def macs_text(macs: int) -> str:
+    """Write a count of multiply-adds with a unit that fits: `5.713 GMACs`."""
+    for unit, name in ((10**9, "GMACs"), (10**6, "MMACs"), (10**3, "kMACs")):
+        if macs >= unit:
+            return f"{macs / unit:.3f} {name}"
+    return f"{macs} MACs"
+
+
 def size_text(size: Size) -> int | str:
     """Write a size as `3` or `1x7`."""
     return size[0] if size[0] == size[1] else f"{size[0]}x{size[1]}"

@@ -21,6 +21,7 @@ from archcompiler.draft import (
 )
 from archcompiler.errors import Report, Row
 from archcompiler.evaluate import evaluate
+from archcompiler.expectations import Expectations
 from archcompiler.expression import Expression
 from archcompiler.fields import Shape, shape_text
 from archcompiler.ir import (
@@ -51,9 +52,7 @@ JOINS: dict[str, Op] = {"concat": Concat(), "add": Add()}
 
 def infer(draft: DraftNetwork, source: str) -> tuple[Network, Report]:
     """Infer a network; the report holds notes. Raises `ArchcError` with errors E401 to E412."""
-    inference = _Inference(
-        report=Report(), binding=draft.expectations_bind, paths=shown_paths(draft)
-    )
+    inference = _Inference(report=Report(), binding=not draft.changes, paths=shown_paths(draft))
     network = inference.network(draft, source)
     inference.report.raise_errors()
     assert network is not None, "no errors, so there is a network"
@@ -64,17 +63,17 @@ def infer(draft: DraftNetwork, source: str) -> tuple[Network, Report]:
 class _Inference:
     report: Report
     binding: bool
-    unmet: list[tuple[str, Position]] = field(default_factory=list)
-    """Expectations that do not hold under changes from the command line, which is no error."""
     values: dict[Source, Value | None] = field(default_factory=dict)
     nodes: dict[Draft, Node] = field(default_factory=dict)
     origins: dict[Value, Position] = field(default_factory=dict)
     paths: dict[Draft, str]
     settler: Settler = field(init=False)
+    expectations: Expectations = field(init=False)
     owners: dict[Value, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.settler = Settler(self.report, self.values, self.paths)
+        self.expectations = Expectations(self.report, self.binding, self.settler)
 
     def network(self, draft: DraftNetwork, source: str) -> Network | None:
         image = Value("input", draft.input)
@@ -95,12 +94,12 @@ class _Inference:
                         loss_weight=head.loss_weight,
                     )
                 )
+        self.expectations.report_all()
         if stem is None or body is None or len(heads) != len(draft.heads):
             return None
         params = {
             k: cast(Argument, evaluate(b.value, b.scope, None)) for k, b in draft.params.items()
         }
-        self.note_unmet()
         self.check_size(heads, (*stem.nodes, *body.nodes))
         return Network(
             name=draft.name,
@@ -108,6 +107,7 @@ class _Inference:
             source=source,
             params=params,
             free_params=draft.free_params,
+            changes=draft.changes,
             stem=stem,
             body=body,
             heads=tuple(heads),
@@ -163,7 +163,8 @@ class _Inference:
         if node:
             self.nodes[draft] = node
             self.origins[node.output] = draft.position
-            self.expectation(draft, node)
+            self.expectations.follow(node.output, known)
+            self.expectations.check(draft, node, lambda: self.contributions(node))
         return node
 
     def check_without_input(self, draft: Draft) -> None:
@@ -203,6 +204,13 @@ class _Inference:
             self.report.error("E410", f"{shape_text(output)} is too large", draft.position)
             return None
         path = self.paths[draft]
+        expressions = {
+            # What `shrink` changed is no longer what the expression gives; what `width` scaled
+            # still goes by its parameter's name.
+            k: text
+            for k, text in _expressions(draft, draft.attributes).items()
+            if getattr(op, k, None) == written[k] or (k == op.main and text.isidentifier())
+        }
         return Node(
             name=path.rpartition("/")[2],
             path=path,
@@ -211,11 +219,8 @@ class _Inference:
             output=Value(path, output),
             position=draft.position,
             named=draft.named,
-            expressions={
-                k: text
-                for k, text in _expressions(draft, draft.attributes).items()
-                if getattr(op, k, None) == written[k]  # else `width` or `shrink` changed it
-            },
+            expressions=expressions,
+            unscaled={k: written[k] for k in expressions if getattr(op, k, None) != written[k]},
             weights=op.weights(shapes),
             macs=op.macs(shapes, output),
             follows_size=op.follows_size(shapes, written),
@@ -241,6 +246,14 @@ class _Inference:
             Row(label=label, value=shape_text(v.shape), position=self.origins.get(v))
             for v, label in zip(values, labels, strict=True)
         ]
+
+    def contributions(self, node: Node) -> list[Row]:
+        """Return what a node's shape comes from: its inputs, and the branches of its last fork."""
+        rows = self.rows(node.inputs, [f"input {self.label(v)}" for v in node.inputs])
+        parts = node.graphs
+        while len(parts) == 1 and parts[0].nodes:
+            parts = parts[0].nodes[-1].graphs
+        return rows + self.rows([g.output for g in parts], [g.name for g in parts])
 
     # Containers
 
@@ -271,6 +284,8 @@ class _Inference:
     def inner(self, draft: Draft, graph: DraftGraph, shape: Shape) -> Graph | None:
         value = Value(f"{self.paths[draft]}:{graph.name or 'input'}", shape)
         self.owners[value] = graph.port.owner
+        entered = self.values.get(draft.sources[0])
+        self.expectations.follow(value, [entered] if entered else [])
         self.values[graph.port] = value
         return self.graph(graph, value)
 
@@ -334,36 +349,6 @@ class _Inference:
             )
             return None
         return [sizes[g.name] for g in draft.graphs]
-
-    # Expectations
-
-    def note_unmet(self) -> None:
-        if not self.unmet:
-            return
-        message, position = self.unmet[0]
-        more = len(self.unmet) - 1
-        rest = f" (and {more} more like it)" if more else ""
-        self.report.note("E406", f"changed so, {message} as the file expects{rest}", position)
-
-    def expectation(self, draft: Draft, node: Node) -> None:
-        bound = draft.expect
-        if bound is None or bound.value is None:
-            return
-        expected = self.settler.checked(draft, "expect", fields.ShapeField, bound)
-        shape = node.output.shape
-        if expected is FAILED or expected == shape:
-            return
-        assert isinstance(expected, tuple)
-        message = f"`{node.path}` gives {shape_text(shape)}, not {shape_text(expected)}"
-        if not self.binding:
-            self.unmet.append((message, bound.position))
-            return
-        rows = self.rows(node.inputs, [f"input {self.label(v)}" for v in node.inputs])
-        parts = node.graphs
-        while len(parts) == 1 and parts[0].nodes:
-            parts = parts[0].nodes[-1].graphs
-        rows += self.rows([g.output for g in parts], [g.name for g in parts])
-        self.report.error("E406", message, bound.position, rows=rows)
 
 
 def _expressions(draft: Draft, bound: dict[str, Bound]) -> dict[str, str]:

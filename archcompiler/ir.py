@@ -82,7 +82,8 @@ class Node:
     """One layer.
 
     `expressions` maps attributes (or block arguments) to the expression of the enclosing block
-    that gave them. `follows_size` tells that the layer is right only at this input size.
+    that gave them; `unscaled` has the values of those that `width` then changed. `follows_size`
+    tells that the layer is right only at this input size.
     """
 
     name: str
@@ -94,6 +95,7 @@ class Node:
     named: bool = True
     graphs: tuple[Graph, ...] = ()
     expressions: Mapping[str, str] = field(default_factory=dict)
+    unscaled: Mapping[str, int] = field(default_factory=dict)
     weights: tuple[Weight, ...] = ()
     macs: int = 0
     follows_size: bool = False
@@ -159,11 +161,24 @@ class Network:
     source: str
     params: Mapping[str, Argument]
     free_params: tuple[str, ...]
+    changes: tuple[str, ...] = ()
+    """What the command line changed for this build, such as `num_classes=10`."""
     stem: Graph
     body: Graph
     heads: tuple[Head, ...]
     output: str
     end_points: tuple[EndPoint, ...]
+
+    @property
+    def origin(self) -> str:
+        """Return what the network was compiled from: the file and the changes."""
+        return " ".join((self.source, *self.changes))
+
+    @property
+    def command_for_size(self) -> str:
+        """Return the command that builds this very network for another image size."""
+        kept = (c for c in self.changes if not c.startswith("input="))
+        return " ".join(("archc build", self.source, *kept, "input=HxW"))
 
     @property
     def input(self) -> Value:

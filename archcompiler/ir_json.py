@@ -105,6 +105,7 @@ def document(network: Network) -> dict[str, Any]:
         "name": network.name,
         "summary": network.summary,
         "source": network.source,
+        **({"changes": list(network.changes)} if network.changes else {}),
         "params": dict(network.params),
         "free_params": list(network.free_params),
         "input": shape_text(network.input.shape),
@@ -162,6 +163,8 @@ def own_document(node: Node) -> dict[str, Any]:
         entry["arguments"] = dict(node.op.arguments)
     if node.expressions:
         entry["expressions"] = dict(node.expressions)
+    if node.unscaled:
+        entry["unscaled"] = dict(node.unscaled)
     if node.weights:
         entry["weights"] = [_weight(w) for w in node.weights]
     if isinstance(node.op, Op):

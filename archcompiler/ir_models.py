@@ -64,6 +64,7 @@ class OpModel(NodeModel):
     """A layer that is an op."""
 
     attributes: dict[str, Any]
+    unscaled: dict[str, int] = Field(default_factory=dict)
     weights: list[WeightModel] = Field(default_factory=list)
     macs: int
     follows_size: bool = False
@@ -107,6 +108,7 @@ class DocumentModel(Model):
     name: str
     summary: str
     source: str
+    changes: list[str] = Field(default_factory=list)
     params: dict[str, Argument]
     free_params: list[str]
     input: str

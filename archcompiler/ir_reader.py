@@ -98,6 +98,7 @@ class _Reader:
             name=found.name,
             summary=found.summary,
             source=found.source,
+            changes=tuple(found.changes),
             params=found.params,
             free_params=tuple(found.free_params),
             stem=stem,
@@ -217,7 +218,9 @@ class _Reader:
         if weights and not found.named:
             raise failure(f"{place.at}.named", "a layer with weights has a name")
         for key, text in found.expressions.items():
-            self.expression(op, key, text, place)
+            self.expression(op, key, text, found.unscaled.get(key), place)
+        if not found.unscaled.keys() <= {op.main} & found.expressions.keys():
+            raise failure(f"{place.at}.unscaled", "only a main number from an expression is scaled")
         return Node(
             name=found.name,
             path=found.path,
@@ -227,6 +230,7 @@ class _Reader:
             position=self.position(found.position, place),
             named=found.named,
             expressions=found.expressions,
+            unscaled=found.unscaled,
             weights=weights,
             macs=op.macs(shapes, output),
             follows_size=found.follows_size,
@@ -246,12 +250,14 @@ class _Reader:
                 raise failure(f"{at}.{name}", str(error)) from None
         return op(**found)
 
-    def expression(self, op: Op, key: str, text: str, place: _Place) -> None:
+    def expression(self, op: Op, key: str, text: str, unscaled: int | None, place: _Place) -> None:
         at = f"{place.at}.expressions.{key}"
         if key not in plain_attributes(type(op)):
             raise failure(at, f"{op.key} has no such attribute")
         given = self.evaluated(text, at, place)
         annotation, value = plain_attributes(type(op))[key], getattr(op, key)
+        if unscaled is not None:
+            value = cast(Any, unscaled)
         if annotation is NormField:
             same = given == (value.key if value else "none")
         else:

@@ -87,6 +87,8 @@ def fingerprint(path: Path) -> str | None:
 
 def drift(folder: Path, files: Mapping[str, str]) -> list[Diagnostic]:
     """Return one E604 for each file that is missing, differs or is stale; writes nothing."""
+    if not folder.exists():
+        return [_drifted(f"{folder} does not exist", hint="archc build without --check writes it")]
     try:
         built = read(folder / MANIFEST)
         found = [_difference(folder / name, files[name]) for name in sorted(files)]
@@ -122,8 +124,10 @@ def _difference(path: Path, text: str) -> Diagnostic | None:
     )
 
 
-def _drifted(message: str, *rows: Row) -> Diagnostic:
-    hint = "run archc build without --check to bring the folder up to date"
+_HINT = "archc build without --check brings the folder up to date; over an edit it needs --force"
+
+
+def _drifted(message: str, *rows: Row, hint: str = _HINT) -> Diagnostic:
     return Diagnostic(code="E604", message=message, rows=rows, hint=hint)
 
 

@@ -69,7 +69,9 @@ def _layers(graph: Graph, depth: int) -> Iterator[str]:
 
 def _node(node: Node, local: Mapping[Value, str], depth: int) -> Iterator[str]:
     inputs = ", ".join(_value(v, local) for v in node.inputs)
-    notes = [f"{k} = ${v}" for k, v in node.expressions.items()]
+    notes = [
+        f"{k} = ${v}{', scaled' if k in node.unscaled else ''}" for k, v in node.expressions.items()
+    ]
     if node.follows_size:
         notes.append("follows the size")
     colon, comment = ":" if node.graphs else "", f"  # {', '.join(notes)}" if notes else ""

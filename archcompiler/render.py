@@ -54,7 +54,7 @@ def benchmark(package: str, network: Network, class_name: str, has_loss: bool) -
     """Render a backend's `benchmark.py` over the skeleton that all share."""
     inference = network.totals(inference=True)
     bench = Bench(
-        header=header(network.source),
+        header=header(network.origin),
         name=network.name,
         class_name=class_name,
         macs=inference.macs,

@@ -30,7 +30,12 @@ def suggestion(annotation: object, value: object) -> str | None:
         if annotation in (fields.MapField, fields.ShapeField) and value.count("x") == 1:
             channels = 3 if annotation is fields.MapField else 64
             return f"the channels are missing, as in `{value}x{channels}`"
-        return did_you_mean(value, _words(fields.says(annotation).schema))
+        schema = fields.says(annotation).schema
+        near = did_you_mean(value, _words(schema))
+        is_name = schema.get("type") in ("integer", "number") and value.isidentifier()
+        if not near and (is_name or re.fullmatch(r"[A-Za-z_]\w*( *[-+*/%]+ *\w+)+", value)):
+            return f"an expression starts with `$`: `${value}`"
+        return near
     return None
 
 

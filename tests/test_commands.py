@@ -100,7 +100,7 @@ def test_build_writes_nothing_where_one_spec_is_wrong(folder: Path) -> None:
 def test_build_check(folder: Path) -> None:
     missing = run("build", "one.yaml", "-b", "torch", "--check")
     assert missing.exit_code == 1
-    assert missing.stdout.count("error[E604]") == len(FILES) - 1
+    assert missing.stdout.startswith(f"error[E604] {Path('out', 'one-torch')} does not exist\n")
     assert not (folder / "out").exists()
     run("build", "one.yaml", "-b", "torch")
     same = run("build", "one.yaml", "-b", "torch", "--check")

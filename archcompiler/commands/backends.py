@@ -29,7 +29,7 @@ def runnable(names: Iterable[str]) -> list[Backend]:
         Diagnostic(
             code="E701",
             message=f"{b.title} is not installed, and `{b.name}` runs on it",
-            hint=f"pip install '{b.requirement}'",
+            hint=f"pip install '{b.requirement}', or in a clone pip install '.[{b.name}]'",
         )
         for b in missing
     ]

@@ -14,7 +14,7 @@ from archcompiler.commands.common import (
 from archcompiler.compiler import compile_file
 from archcompiler.diagnostics import Format, report, show
 from archcompiler.errors import ArchcError, Diagnostic
-from archcompiler.fields import shape_text
+from archcompiler.fields import macs_text, shape_text
 from archcompiler.ir import Network
 
 
@@ -72,11 +72,3 @@ def one_line(network: Network, width: int = 0) -> str:
         f"{len(network.end_points)} end points",
     )
     return "   ".join(parts)
-
-
-def macs_text(macs: int) -> str:
-    """Write multiply-adds with the prefix that leaves up to three digits before the point."""
-    for power, prefix in ((9, "G"), (6, "M"), (3, "k")):
-        if macs >= 10**power:
-            return f"{macs / 10**power:.3f} {prefix}MACs"
-    return f"{macs} MACs"
