@@ -25,7 +25,7 @@ class TensorflowBackend(Backend):
         from archcompiler.render import benchmark, header, render
 
         module = lower(network)
-        first = header(network.source)
+        first = header(network.origin)
         return {
             "model.py": render("archc_tensorflow", "model.py.jinja", module=module, header=first),
             "benchmark.py": benchmark("archc_tensorflow", network, "", bool(module.loss)),
@@ -35,8 +35,12 @@ class TensorflowBackend(Backend):
     def usage(self, network: Network) -> str:
         from archc_tensorflow.lower import lower
         from archcompiler.render import render
+        from archcompiler.softmax import gives_probabilities
 
         height, width, channels = network.input.shape
+        module = lower(network)
+        output = network.output_head
+        trained = (output, *network.training_heads) if module.loss else ()
         return render(
             "archc_tensorflow",
             "usage.md.jinja",
@@ -44,8 +48,10 @@ class TensorflowBackend(Backend):
             width=width,
             channels=channels,
             heads=[h.name for h in network.heads],
-            helpers=lower(network).helpers,
-            source=network.source,
+            helpers=module.helpers,
+            losses={h.name: h.loss_weight if h.training_only else 1.0 for h in trained},
+            from_logits=not gives_probabilities(network, output),
+            command=network.command_for_size,
         )
 
     @override

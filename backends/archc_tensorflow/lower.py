@@ -12,7 +12,7 @@ from archc_tensorflow.statements import Statements
 from archc_tensorflow.units import unit_functions
 from archcompiler.definition import Definition, Definitions
 from archcompiler.errors import ArchcError, Diagnostic
-from archcompiler.fields import shape_text
+from archcompiler.fields import macs_text, shape_text
 from archcompiler.ir import Graph, Network, Node, Value
 from archcompiler.pretty import Expression, assign, call, docstring, literal, paragraph
 from archcompiler.softmax import gives_probabilities
@@ -57,9 +57,9 @@ class _Writer:
     layers: Layers
 
     @property
-    def points(self) -> frozenset[Node]:
-        """Return the layers that are end points."""
-        return frozenset(e.node for e in self.network.end_points)
+    def points(self) -> frozenset[Value]:
+        """Return the values of end points, as layers give them."""
+        return frozenset(self.layers.source(e.node.output) for e in self.network.end_points)
 
     def module(self) -> Module:
         network = self.network
@@ -92,7 +92,7 @@ class _Writer:
         text = (
             f"Images enter as batch x height x width x channels, built for "
             f"{shape_text(network.input.shape)}. {counts}; "
-            f"{inference.macs / 1e9:.4g} billion multiply-adds an image."
+            f"evaluation takes {macs_text(inference.macs)} an image."
         )
         title = summary if summary.endswith(".") else f"{summary}."
         first = paragraph(f'"""{title}')
@@ -138,8 +138,7 @@ class _Writer:
     def check_kept(self, statements: Statements, results: Iterable[Value]) -> None:
         """Refuse layers that Keras would leave out, if they have weights or are end points."""
         for step in statements.dead(results):
-            inside = [*step.node.walk()]
-            if any(n.weights or n in self.points for n in inside):
+            if any(n.weights or n.output in self.points for n in step.node.walk()):
                 raise _not_kept(step.node)
 
     def block_doc(self, graphs: Sequence[Graph]) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from pathlib import Path
 from typing import ClassVar
 
@@ -9,6 +10,12 @@ from typing_extensions import override
 
 from archcompiler.backend import Backend, Measured
 from archcompiler.ir import Network
+
+
+def _norms_one_value(network: Network) -> bool:
+    """Tell whether a batch norm sees a single value a channel of an image."""
+    normed = (n for n in network.walk() if any(w.name == "moving_mean" for w in n.weights))
+    return any(prod(n.output.shape[:-1]) == 1 for n in normed)
 
 
 class TorchBackend(Backend):
@@ -25,7 +32,7 @@ class TorchBackend(Backend):
         from archcompiler.render import benchmark, header, render
 
         module = lower(network)
-        first = header(network.source)
+        first = header(network.origin)
         return {
             "model.py": render("archc_torch", "model.py.jinja", module=module, header=first),
             "benchmark.py": benchmark("archc_torch", network, module.name, bool(module.loss)),
@@ -47,9 +54,9 @@ class TorchBackend(Backend):
             channels=channels,
             heads=[*heads.values()] if network.training_heads else [],
             has_loss=all(len(h.node.output.shape) == 1 for h in heads),
-            norms=any(w.name == "moving_mean" for n in network.walk() for w in n.weights),
+            norms=_norms_one_value(network),
             follows_size=network.follows_size,
-            source=network.source,
+            command=network.command_for_size,
         )
 
     @override

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from archc_torch.forward import Statements, is_name
+from archc_torch.forward import Statements, is_name, read_by
 from archcompiler.ir import Fork, Graph, Group, Node, Value
 from archcompiler.pretty import Expression, array, assign_item, call, literal
 
@@ -33,21 +33,50 @@ class EndPoints(Statements):
     depth: int = 0
     """How many definitions deep the statement being written is."""
 
-    def walk(self, nodes: Sequence[Node]) -> None:
-        """Write the nodes; containers that hold an end point are written in line."""
-        for node in nodes:
-            self.step(node)
+    def walk(self, nodes: Sequence[Node], results: Iterable[Value] = ()) -> None:
+        """Write the nodes that end points or `results` depend on."""
+        kept, _ = self.plan(nodes, results)
+        for node, is_read in kept:
+            self.step(node, is_read=is_read)
 
-    def step(self, node: Node) -> None:
-        """Write one node."""
+    def plan(
+        self, nodes: Sequence[Node], results: Iterable[Value]
+    ) -> tuple[list[tuple[Node, bool]], set[Value]]:
+        """Return the nodes to write, whether each one's own result is read, and all that is read.
+
+        A container may be there only for an end point inside.
+        """
+        read = {*results, *(n.output for n in nodes if n in self.wanted)}
+        kept = []
+        for node in reversed(nodes):
+            is_read = node.output in read
+            if is_read or self.holds(node.graphs):
+                kept.append((node, is_read))
+                read |= self.reads(node, is_read=is_read)
+        return kept[::-1], read
+
+    def reads(self, node: Node, *, is_read: bool) -> set[Value]:
+        """Return the values that a node's statements read from outside."""
+        if not self.holds(node.graphs):
+            return {*read_by(node)}
+        found: set[Value] = set()
+        for graph in node.graphs:
+            if is_read or self.holds([graph]):
+                _, read = self.plan(graph.nodes, [graph.output] if is_read else [])
+                found |= {node.inputs[0] if v is graph.input else v for v in read}
+                found -= {n.output for n in graph.nodes}
+        return found
+
+    def step(self, node: Node, *, is_read: bool) -> None:
+        """Write one node; a container that holds an end point is written in line."""
         if not self.holds(node.graphs):
             self.store(node, self.expression(node))
         elif isinstance(node.op, Fork):
-            self.fork(node)
+            self.fork(node, is_read=is_read)
         elif isinstance(node.op, Group) and self.depth == 0 and not self.holds_deep(node):
-            self.slices(node)
+            self.slices(node, is_read=is_read)
         else:
-            self.inline(node)
+            self.inline(node, is_read=is_read)
 
     def holds(self, graphs: Sequence[Graph]) -> bool:
         """Tell whether an end point is inside."""
@@ -78,47 +107,50 @@ class EndPoints(Statements):
         if name is not None:
             self.lines += assign_item("points", name, expression, self.indent)
 
-    def slices(self, node: Node) -> None:
+    def slices(self, node: Node, *, is_read: bool) -> None:
         """Run a Sequential piece by piece, up to each of its end points."""
         self.hand_on(node, node.graphs[0])
         nodes = node.graphs[0].nodes
-        ends = [i for i, n in enumerate(nodes) if n in self.wanted or i == len(nodes) - 1]
+        last = len(nodes) - 1
+        ends = [i for i, n in enumerate(nodes) if n in self.wanted or (is_read and i == last)]
         current = self.variables[node.inputs[0]]
         for start, end in zip([0, *(e + 1 for e in ends)], ends, strict=False):
-            begin, stop = str(start or ""), "" if end == len(nodes) - 1 else str(end + 1)
+            begin, stop = str(start or ""), "" if end == last else str(end + 1)
             piece = f"self.{node.name}[{begin}:{stop}]" if begin or stop else f"self.{node.name}"
             self.store(nodes[end], call(piece, current))
             current = self.variables[nodes[end].output]
-        self.finish(node, current)
+        if is_read:
+            self.finish(node, current)
 
-    def inline(self, node: Node) -> None:
+    def inline(self, node: Node, *, is_read: bool) -> None:
         """Write what is inside a container, layer by layer."""
         graph = node.graphs[0]
         self.hand_on(node, graph)
-        self.variables[graph.input] = self.variables[node.inputs[0]]
+        if node.inputs[0] in self.variables:  # else nothing inside reads what enters
+            self.variables[graph.input] = self.variables[node.inputs[0]]
         self.depth += 1
-        self.walk(graph.nodes)
+        self.walk(graph.nodes, [graph.output] if is_read else [])
         self.depth -= 1
-        self.finish(node, self.variables[graph.output])
+        if is_read:
+            self.finish(node, self.variables[graph.output])
 
-    def fork(self, node: Node) -> None:
+    def fork(self, node: Node, *, is_read: bool) -> None:
         """Write the branches that hold end points in line, the others as calls."""
         assert isinstance(node.op, Fork)
-        parts = []
-        for graph, enters in zip(node.graphs, self.inputs(node), strict=True):
-            if self.holds([graph]) and not graph.single:
+        parts: list[str | Expression] = []
+        read = self.reads(node, is_read=is_read)
+        enters_all = self.inputs(node) if node.inputs[0] in read else [""] * len(node.graphs)
+        for graph, enters in zip(node.graphs, enters_all, strict=True):
+            if self.holds([graph]):
                 self.variables[graph.input] = enters
-                self.depth += 1
-                self.walk(graph.nodes)
-                self.depth -= 1
-            elif self.holds([graph]):
-                self.variables[graph.input] = enters
-                self.walk(graph.nodes)
-            else:
+                self.depth += not graph.single
+                self.walk(graph.nodes, [graph.output] if is_read else [])
+                self.depth -= not graph.single
+                parts.append(self.variables[graph.output] if is_read else "")
+            elif is_read:
                 parts.append(self.branch(node, graph, enters))
-                continue
-            parts.append(self.variables[graph.output])
-        self.finish(node, self.join(node.op.join, parts, [g.name for g in node.graphs]))
+        if is_read:
+            self.finish(node, self.join(node.op.join, parts, [g.name for g in node.graphs]))
 
     def hand_on(self, node: Node, graph: Graph) -> None:
         """Let what gives a container's result keep it under the container's name."""

@@ -11,7 +11,7 @@ from archc_torch.naming import RESERVED, class_name, fields, network_name
 from archc_torch.network import NetworkWriter
 from archc_torch.units import norm_functions, unit_classes
 from archc_torch.weights import InitLines, init_lines, weight_decay
-from archcompiler.fields import shape_text
+from archcompiler.fields import macs_text, shape_text
 from archcompiler.ir import Network
 from archcompiler.pretty import docstring, paragraph
 from archcompiler.unify import unify
@@ -95,7 +95,7 @@ def _doc(network: Network) -> tuple[str, ...]:
     text = (
         f"Images enter as batch x channels x height x width, built for "
         f"{shape_text(network.input.shape)} (height x width x channels, as every shape in this "
-        f"file). {counts}; {inference.macs / 1e9:.4g} billion multiply-adds an image."
+        f"file). {counts}; evaluation takes {macs_text(inference.macs)} an image."
     )
     title = summary if summary.endswith(".") else f"{summary}."
     first = paragraph(f'"""{title}')

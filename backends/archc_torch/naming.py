@@ -10,7 +10,7 @@ from archcompiler.names import camel_case, snake_case
 RESERVED = frozenset(
     {"Any", "END_POINTS", "F", "INPUT_SHAPE", "NamedTuple", "OrderedDict", "Output", "Size"}
     | {"TRUNK", "Tensor", "WEIGHT_DECAY", "nn", "torch"}
-    | {"KERNEL_INIT", "BIAS_INIT", "OTHER_DECAY"}
+    | {"OTHER_KERNEL_INIT", "OTHER_BIAS_INIT", "OTHER_DECAY"}
     | {"Flatten", "GlobalAvgPool", "PaddedAvgPool2d", "PaddedConv2d", "PaddedMaxPool2d", "Scale"}
     | {"batch_norm_1d", "chain", "check_size", "loss", "truncated_normal_", "variance_scaling_"}
     | {"ValueError", "bool", "dict", "float", "int", "isinstance", "list", "str", "super", "tuple"}

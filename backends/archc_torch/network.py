@@ -104,6 +104,7 @@ class NetworkWriter:
         statements = EndPoints(definition=definition, indent=8, wanted=wanted)
         statements.variables[network.input] = "x"
         lines = [*self.check(), "        points: dict[str, Tensor] = {}"]
+        nodes = self.nodes()
         if self.loops():
             lines += [
                 "        for name in TRUNK:",
@@ -112,9 +113,8 @@ class NetworkWriter:
             for node in network.trunk:
                 statements.variables[node.output] = f"points[{literal(wanted[node])}]"
             statements.variables[network.trunk[-1].output] = "x"
-        else:
-            statements.walk(network.trunk)
-        statements.walk([h.node for h in network.heads])
+            nodes = nodes[len(network.trunk) :]
+        statements.walk(nodes)
         return (*lines, *statements.lines, "        return points")
 
     def loss(self) -> tuple[str, ...]:
@@ -148,24 +148,21 @@ class NetworkWriter:
     def check_size(self) -> tuple[str, ...]:
         """Return the function that refuses images of another size."""
         height, width, _ = self.network.input.shape
-        message = (
-            f"built for {height}x{width} images; "
-            f"`archc build {self.network.source} input=HxW` builds for others"
+        rest = (
+            f"this network is for {height}x{width}; "
+            f"`{self.network.command_for_size}` builds for others"
         )
-        raised = [f"        raise ValueError({literal(message)})"]
-        if len(raised[0]) > 88:
-            # The formatter joins the parts of a string that fits one line.
-            whole = 12 + len(literal(message)) <= 88
-            parts = [message] if whole else paragraph(message, width=68)
-            text = [literal(f"{p} ") for p in parts[:-1]] + [literal(parts[-1])]
-            lines = [f"            {line}" for line in text]
-            raised = ["        raise ValueError(", *lines, "        )"]
+        parts = paragraph(rest, width=68)
+        text = ['f"images are {x.size(2)}x{x.size(3)}, "']
+        text += [literal(f"{p} ") for p in parts[:-1]] + [literal(parts[-1])]
         return (
             "def check_size(x: Tensor) -> None:",
             '    """Refuse other sizes: some padding or kernel here was settled by this one."""',
             "    # torch.fx traces with proxies, which have no size yet.",
             f"    if isinstance(x, Tensor) and (x.size(2) != {height} or x.size(3) != {width}):",
-            *raised,
+            "        raise ValueError(",
+            *(f"            {line}" for line in text),
+            "        )",
         )
 
 

@@ -83,10 +83,10 @@ def init_lines(network: Network) -> InitLines:
         lines.append(f"            if isinstance(module, {kind}):")
         kernels = {_owner(n, w): w.init for n, w in _weights(network) if w.name == "kernel"}
         biases = {_owner(n, w): w.init for n, w in _weights(network) if w.name == "bias"}
-        lines += _draw(kernels, "module.weight", "KERNEL_INIT", helpers, constants, 16)
+        lines += _draw(kernels, "module.weight", "OTHER_KERNEL_INIT", helpers, constants, 16)
         if biases:
             lines.append("                if module.bias is not None:")
-            lines += _draw(biases, "module.bias", "BIAS_INIT", helpers, constants, 20)
+            lines += _draw(biases, "module.bias", "OTHER_BIAS_INIT", helpers, constants, 20)
     norms = [n for n, w in _weights(network) if w.name == "moving_mean"]
     if norms:
         flat = any(len(n.output.shape) == 1 for n in norms)
