@@ -260,6 +260,26 @@ def test_weight_decay_is_in_the_losses_of_keras(run: Run, name: str) -> None:
     assert found == pytest.approx(wanted, rel=1e-5, abs=1e-12)
 
 
+def _cross_entropy(output: np.ndarray) -> float:
+    """Return the mean cross entropy of logits, or of what is probabilities already."""
+    powers = np.exp(output - output.max(-1, keepdims=True))
+    is_soft = np.allclose(output.sum(-1), 1.0, atol=1e-5) and output.min() >= 0.0
+    shares = output if is_soft else powers / powers.sum(-1, keepdims=True)
+    rows = np.arange(len(output))
+    return float(-np.log(shares[rows, rows % output.shape[-1]]).mean())
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if n not in ("map_output", "minimal")])
+def test_the_loss_weighs_the_cross_entropies(run: Run, name: str) -> None:
+    found = run("torch").numbers(name, "step")
+    weights = [1.0, *(h.loss_weight or 0.0 for h in network(name).training_heads)]
+    entropies = [_cross_entropy(found[str(i)].astype(float)) for i in range(len(weights))]
+    wanted = sum(w * e for w, e in zip(weights, entropies, strict=True))
+    assert float(found["loss"]) == pytest.approx(wanted, rel=1e-4)
+    tensorflow = run("tensorflow").numbers(name, "step")["loss"]
+    assert float(tensorflow) == pytest.approx(wanted, rel=1e-4)
+
+
 # Initial values
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from typing_extensions import override
+
 from archc_torch.forward import Statements, is_name, read_by
 from archcompiler.ir import Fork, Graph, Group, Node, Value
 from archcompiler.pretty import Expression, array, assign_item, call, literal
@@ -52,10 +54,10 @@ class EndPoints(Statements):
             is_read = node.output in read
             if is_read or self.holds(node.graphs):
                 kept.append((node, is_read))
-                read |= self.reads(node, is_read=is_read)
+                read |= self.outer_reads(node, is_read=is_read)
         return kept[::-1], read
 
-    def reads(self, node: Node, *, is_read: bool) -> set[Value]:
+    def outer_reads(self, node: Node, *, is_read: bool) -> set[Value]:
         """Return the values that a node's statements read from outside."""
         if not self.holds(node.graphs):
             return {*read_by(node)}
@@ -86,12 +88,14 @@ class EndPoints(Statements):
         """Tell whether an end point is inside a layer of a group."""
         return any(self.holds(n.graphs) for n in node.graphs[0].nodes)
 
+    @override
     def module(self, name: str, path: str) -> Expression:
         """Return the source of a module: an attribute of the network, or found by its path."""
         if self.depth == 0:
             return Expression(f"self.{name}", (), close="")
         return call("self.get_submodule", literal(path.replace("/", ".")))
 
+    @override
     def split_sizes(self, node: Node) -> Expression:
         """Return the sizes of this very fork."""
         return array(str(g.input.channels) for g in node.graphs)
@@ -138,7 +142,7 @@ class EndPoints(Statements):
         """Write the branches that hold end points in line, the others as calls."""
         assert isinstance(node.op, Fork)
         parts: list[str | Expression] = []
-        read = self.reads(node, is_read=is_read)
+        read = self.outer_reads(node, is_read=is_read)
         enters_all = self.inputs(node) if node.inputs[0] in read else [""] * len(node.graphs)
         for graph, enters in zip(node.graphs, enters_all, strict=True):
             if self.holds([graph]):

@@ -82,7 +82,7 @@ def chance(case: Any) -> dict[str, Any]:
 
 
 def step(case: Any) -> dict[str, Any]:
-    """Train once in a graph: gradients are finite; return what weight decay adds to the loss."""
+    """Train once in a graph: gradients are finite; return the loss and what decay adds to it."""
     network = case.network
     before = [v.numpy() for v in network.weights]
     labels = tf.range(len(case.images)) % case.units
@@ -111,7 +111,7 @@ def step(case: Any) -> dict[str, Any]:
     if case.has_loss:
         assert {*found} == {*case.trained}, {*found} ^ {*case.trained}
     assert all(np.isfinite(g.numpy()).all() for g in found.values())
-    return {"decay": np.sum(decay)}
+    return {"loss": total, "decay": np.sum(decay)}
 
 
 def init(case: Any) -> dict[str, Any]:
