@@ -76,13 +76,12 @@ def fingerprint(path: Path) -> str | None:
     Follows no symbolic link and opens no pipe or device, so it neither leaves the folder nor waits.
     """
     try:
-        mode = os.lstat(path).st_mode
-    except FileNotFoundError:
+        if not stat.S_ISREG(os.lstat(path).st_mode):
+            return NOT_A_FILE
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:  # also when a build beside this one removes it just now
         return None
-    if not stat.S_ISREG(mode):
-        return NOT_A_FILE
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def drift(folder: Path, files: Mapping[str, str]) -> list[Diagnostic]:

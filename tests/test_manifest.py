@@ -10,7 +10,7 @@ import pytest
 
 from archcompiler import __version__
 from archcompiler.errors import ArchcError
-from archcompiler.manifest import MANIFEST, Manifest, drift, read, sha256
+from archcompiler.manifest import MANIFEST, Manifest, drift, fingerprint, read, sha256
 from archcompiler.writer import write
 
 A = {"model.py": "width = 1\n", "gone.py": "", "old.py": "only_in_a = True\n"}
@@ -142,3 +142,18 @@ def test_drift_follows_no_link_and_reports_what_it_cannot_read(tmp_path: Path) -
         drift(tmp_path / "text", A)
     assert [diagnostic.code for diagnostic in caught.value.diagnostics] == ["E603"]
     assert caught.value.exit_code == 2
+
+
+def test_a_file_that_vanishes_while_it_is_read_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, real = tmp_path / "model.py", os.lstat
+    file.write_text("x")
+
+    def remove_behind(path: Path) -> os.stat_result:
+        status = real(path)
+        file.unlink()
+        return status
+
+    monkeypatch.setattr(os, "lstat", remove_behind)
+    assert fingerprint(file) is None
