@@ -236,39 +236,46 @@ class Results:
             return {k.replace("|", "/"): found[k] for k in found.files}
 
 
-def run(framework: str, folder: Path, make: Callable[[], list[Case]]) -> Results:
-    """Run a job once, whatever process of the tests asks first; return its results."""
+def run(folder: Path, cases: Callable[[str], list[Case]]) -> dict[str, Results]:
+    """Run a job in all frameworks at once, whatever process of the tests asks first.
+
+    `cases` are what a framework is to run. Return the results by framework.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    job = folder / framework
-    with FileLock(folder / f"{framework}.lock"):
-        if not (job / "results.json").exists():
-            for case in make():
-                write(framework, case, job / case.name)
-            _start(framework, job)
-    found = json.loads((job / "results.json").read_text(encoding="utf-8"))
-    return Results(framework, job, found, (job / "log.txt").read_text(encoding="utf-8"))
+    with FileLock(f"{folder}.lock"):
+        if not (folder / "done").exists():
+            for framework in FRAMEWORKS:
+                for case in cases(framework):
+                    write(framework, case, folder / framework / case.name)
+            started = [_start(framework, folder / framework) for framework in FRAMEWORKS]
+            for process in started:
+                process.wait()
+            (folder / "done").touch()
+    return {framework: _read(framework, folder / framework) for framework in FRAMEWORKS}
 
 
-def _start(framework: str, job: Path) -> None:
+def _start(framework: str, job: Path) -> subprocess.Popen[bytes]:
     settings = {
         "TF_CPP_MIN_LOG_LEVEL": "3",
         "PYTHONDONTWRITEBYTECODE": "1",
         "CUDA_VISIBLE_DEVICES": "",
         "KERAS_HOME": str(job / "keras"),
     }
-    command = [sys.executable, str(HERE / f"run_{framework}.py"), str(job)]
-    done = subprocess.run(
-        command,
-        env=os.environ | settings,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-    )
-    (job / "log.txt").write_text(done.stdout[-20_000:], encoding="utf-8")
-    if not (job / "results.json").exists():
-        (job / "results.json").write_text("{}")
+    with (job / "log.txt").open("wb") as log:
+        return subprocess.Popen(
+            [sys.executable, str(HERE / f"run_{framework}.py"), str(job)],
+            env=os.environ | settings,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+
+
+def _read(framework: str, job: Path) -> Results:
+    path = job / "results.json"
+    found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    log = (job / "log.txt").read_text(encoding="utf-8", errors="replace")
+    return Results(framework, job, found, log[-20_000:])
 
 
 def difference(left: np.ndarray, right: np.ndarray) -> float:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
@@ -42,7 +41,8 @@ BIG_DROPOUT = example_network(
     Dropout, Example(inputs=((16, 16, 8),), written={"rate": 0.3}, output=(16, 16, 8)), 99
 )
 
-Run = Callable[[str], Results]
+Run = Mapping[str, Results]
+"""The results by framework."""
 
 
 def _sweep(size: tuple[int, int], seed: int) -> Network:
@@ -92,7 +92,7 @@ SIZES = ((7, 8), (5, 11), (6, 6), (1, 9), (10, 3))
 SWEEPS = {f"sweep_{seed}": _sweep(size, seed) for seed, size in enumerate(SIZES)}
 
 
-def _cases() -> list[Case]:
+def _cases(framework: str) -> list[Case]:
     found = [
         Case(
             name=name,
@@ -112,14 +112,14 @@ def _cases() -> list[Case]:
 
 @pytest.fixture(scope="session")
 def run(shared_folder: Path) -> Run:
-    return functools.cache(lambda name: harness.run(name, shared_folder / "ops", _cases))
+    return harness.run(shared_folder / "ops", _cases)
 
 
 def _numbers(run: Run, framework: str, name: str, check: str, dtype: str) -> dict[str, np.ndarray]:
     """Return a check's arrays in canonical layout, weights by the IR's names."""
     suffix = "" if dtype == "float32" else f"_{dtype}"
     network = EXAMPLES[name].network
-    found = run(framework).numbers(name, check + suffix)
+    found = run[framework].numbers(name, check + suffix)
     return harness.canonical(framework, network, found)
 
 
@@ -160,7 +160,7 @@ def test_outputs_are_those_of_the_definition(
 @pytest.mark.parametrize("name", SWEEPS)
 def test_windows_of_all_kinds(run: Run, name: str, framework: str) -> None:
     network = SWEEPS[name]
-    found = run(framework).numbers(name, "points_float64")
+    found = run[framework].numbers(name, "points_float64")
     images = harness.images(name, network)
     wanted, _ = reference.evaluate(network, harness.weights(network), images)
     assert found.keys() == wanted.keys()
@@ -205,7 +205,7 @@ def test_training_moves_the_statistics(run: Run, name: str, framework: str) -> N
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_dropout_drops_its_rate_and_scales_the_rest(run: Run, framework: str) -> None:
-    found = run(framework).numbers("chance", "chance")["output"]
+    found = run[framework].numbers("chance", "chance")["output"]
     network = BIG_DROPOUT.network
     images = harness.images("chance", network)
     kept = harness.map_from_framework(framework, found)
