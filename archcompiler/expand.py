@@ -42,12 +42,12 @@ MAX_LAYERS = 100_000
 def expand(spec: Spec, assignments: Sequence[Assignment] = ()) -> DraftNetwork:
     """Expand a spec. Raises `ArchcError` with all errors E301 to E317 found."""
     report = Report()
-    spec = overrides.apply(spec, assignments, report)
+    spec, done = overrides.apply(spec, assignments, report)
     expander = _Expander(
         spec=spec,
         report=report,
         changes=tuple(a.position.source.text for a in assignments),
-        paths=Paths(assignments, report),
+        paths=Paths(assignments, report, used={*done}),
         scopes=Scopes(spec, report),
         references=References(spec, report),
     )

@@ -22,11 +22,17 @@ from archcompiler.expression import Value
 from archcompiler.ops import BY_KEY
 from archcompiler.position import Position, Source
 from archcompiler.source import Node, Scalar
-from archcompiler.spec import Layer, Spec
-from archcompiler.values import argument, single_attribute
+from archcompiler.spec import Layer, Name, Spec
+from archcompiler.values import Values, argument, single_attribute
 
 COMMAND_LINE = "command line"
 """What messages call the source of an assignment."""
+
+
+CHANGEABLE = ("from", "end_point")
+"""What any layer has and the command line may set."""
+FIXED = ("name", "repeat", "expect")
+"""What any layer has and only the file may say: structure, and what the file expects of itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +100,20 @@ def _moved(node: Node, to: Source) -> Node:
     return Scalar(node.value, node.text, position)
 
 
-def apply(spec: Spec, assignments: Iterable[Assignment], report: Report) -> Spec:
-    """Change parameters and the input; layers are changed by `change` when they expand."""
-    for assignment in assignments:
+def apply(
+    spec: Spec, assignments: Iterable[Assignment], report: Report
+) -> tuple[Spec, frozenset[int]]:
+    """Change parameters, the input and what only heads have; return which assignments did that.
+
+    Layers are changed by `change` when they expand.
+    """
+    done = set()
+    for index, assignment in enumerate(assignments):
         if assignment.path:
+            changed = _with_head(spec, assignment, report)
+            if changed is not spec:
+                done.add(index)
+            spec = changed
             continue
         if assignment.target == "input":
             spec = _with_input(spec, assignment, report)
@@ -111,7 +127,19 @@ def apply(spec: Spec, assignments: Iterable[Assignment], report: Report) -> Spec
                 hint=did_you_mean(assignment.target, (*spec.params, "input"))
                 or f"it has {', '.join((*spec.params, 'input'))}",
             )
-    return spec
+    return spec, frozenset(done)
+
+
+def _with_head(spec: Spec, assignment: Assignment, report: Report) -> Spec:
+    """Change `loss_weight` of a training-only head; anything else is returned as it is."""
+    heads = {h.name.text: h for h in spec.heads if h.training_only}
+    head = heads.get(assignment.path)
+    if head is None or assignment.attribute != "loss_weight":
+        return spec
+    entry = source.Entry(assignment.attribute, assignment.position, assignment.node)
+    weight = Values(report).entry(entry, fields.NotNegative)
+    changed = dataclasses.replace(head, loss_weight=weight)
+    return dataclasses.replace(spec, heads=tuple(changed if h is head else h for h in spec.heads))
 
 
 def _with_input(spec: Spec, assignment: Assignment, report: Report) -> Spec:
@@ -150,14 +178,26 @@ def _with_parameter(spec: Spec, assignment: Assignment, report: Report) -> Spec:
             node.position,
         )
         return spec
+    if not Values(report).finite(assignment.target, value, node.position):
+        return spec
     checked: Value = value
     params = spec.params | {assignment.target: (checked, node.position)}
     return dataclasses.replace(spec, params=params)
 
 
 def change(layer: Layer, assignment: Assignment, report: Report) -> Layer:
-    """Set one attribute of a layer: its op's, `with.PARAMETER`, or `defaults.OP.ATTRIBUTE`."""
+    """Set one attribute of a layer: its op's, `from`, `end_point`, `with.X`, `defaults.OP.X`."""
     head, _, rest = assignment.attribute.partition(".")
+    if head in CHANGEABLE and not rest:
+        return _with_common(layer, head, assignment.node, report)
+    if head in FIXED and not rest:
+        report.error(
+            "E310",
+            f"`{head}` cannot be changed on the command line",
+            assignment.after(f"{assignment.path}."),
+            hint="edit the file",
+        )
+        return layer
     if head == "with" and layer.block and rest:
         if given := argument(rest, assignment.node, report):
             return dataclasses.replace(layer, arguments=layer.arguments | {rest: given})
@@ -187,6 +227,19 @@ def change(layer: Layer, assignment: Assignment, report: Report) -> Layer:
         hint=own,
     )
     return layer
+
+
+def _with_common(layer: Layer, key: str, node: Node, report: Report) -> Layer:
+    entry = source.Entry(key, node.position, node)
+    if key == "end_point":
+        return dataclasses.replace(layer, end_point=Values(report).entry(entry, fields.Flag))
+    parts = node.items if isinstance(node, source.Sequence) else (node,)
+    names = [p for p in parts if isinstance(p, Scalar) and isinstance(p.value, str)]
+    if not names or len(names) < len(parts):
+        report.error("E204", "`from`: expected a name, or a list of names", node.position)
+        return layer
+    sources = tuple(Name(p.text, p.position) for p in names)
+    return dataclasses.replace(layer, sources=sources)
 
 
 def _field(op_key: str, name: str) -> str:

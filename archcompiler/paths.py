@@ -33,7 +33,7 @@ class Paths:
 
     def __post_init__(self) -> None:
         for index, assignment in enumerate(self.assignments):
-            if assignment.path:
+            if assignment.path and index not in self.used:
                 self.by_path.setdefault(assignment.path, []).append(index)
 
     def register(self, path: str, position: Position, hint: str | None = None) -> bool:

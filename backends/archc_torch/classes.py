@@ -12,6 +12,7 @@ from archcompiler.definition import Definition, Definitions, Parameter
 from archcompiler.fields import shape_text
 from archcompiler.ir import Fork, Graph, Group, Node, Value
 from archcompiler.pretty import (
+    WIDTH,
     Expression,
     array,
     assign,
@@ -19,7 +20,7 @@ from archcompiler.pretty import (
     keyword,
     literal,
     paragraph,
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,8 +67,10 @@ class Classes:
         node = next(n for n in self.definitions.of if n.graphs[0] is graph)
         names = Names({"x"})
         # A value is called by its layer; what enters a container ends in `:input` or `:BRANCH`.
-        return {v: names.new(f"{v.name.replace(':', '/').rpartition('/')[2]}_in")
-                for v in node.inputs[1:]}  # fmt: skip
+        return {
+            v: names.new(f"{v.name.replace(':', '/').rpartition('/')[2]}_in")
+            for v in node.inputs[1:]
+        }
 
     def doc(self, definition: Definition) -> tuple[str, ...]:
         """Return the docstring: from which shape to which, in each use."""
@@ -170,7 +173,7 @@ def type_of(values: Sequence[object]) -> str:
 def doc_lines(text: str, indent: int) -> tuple[str, ...]:
     """Return a docstring of one line, or of several."""
     one = f'{" " * indent}"""{text}"""'
-    if len(one) <= 88:
+    if len(one) <= WIDTH:
         return (one,)
     first, *rest = paragraph(f'"""{text}', indent)
     return (first, *rest, f'{" " * indent}"""')

@@ -104,9 +104,8 @@ class EndPoints(Statements):
         """Keep a node's result under its name, or in a variable where it has none."""
         name = self.wanted.get(node)
         if name is None or len(name) > LONGEST_KEY:
-            expression = self.local(expression, node.name)
-            self.variables[node.output] = expression
-        elif name is not None:
+            expression = self.variables[node.output] = self.local(expression, node.name)
+        else:
             self.variables[node.output] = f"points[{literal(name)}]"
         if name is not None:
             self.lines += assign_item("points", name, expression, self.indent)

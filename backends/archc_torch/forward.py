@@ -8,9 +8,16 @@ from dataclasses import dataclass, field
 
 from archcompiler.definition import Definition
 from archcompiler.ir import Fork, Graph, Node, Value
-from archcompiler.pretty import Expression, array, assign, call, one_line, statement, variable
-
-WIDTH = 88
+from archcompiler.pretty import (
+    WIDTH,
+    Expression,
+    array,
+    assign,
+    call,
+    one_line,
+    statement,
+    variable,
+)
 
 _TAKEN: frozenset[str] = frozenset(
     {"F", "check_size", "labels", "name", "nn", "points", "self", "torch", "x"}

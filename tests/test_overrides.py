@@ -1,0 +1,71 @@
+"""What the command line may change, and what it may not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from archcompiler.compiler import compile_file
+from archcompiler.errors import ArchcError
+from archcompiler.ir import Network
+from archcompiler.overrides import parse_assignment
+
+SPEC = Path(__file__).parent.parent / "specs" / "inception_v3.yaml"
+
+
+def changed(*words: str) -> Network:
+    return compile_file(SPEC, [parse_assignment(w) for w in words]).network
+
+
+def test_the_weight_of_a_head() -> None:
+    (head,) = changed("AuxLogits.loss_weight=0.25").training_heads
+    assert head.loss_weight == 0.25
+
+
+def test_end_points_and_references() -> None:
+    network = changed("Mixed_5b.end_point=false", "AuxLogits.from=Mixed_6d")
+    assert "Mixed_5b" not in [e.name for e in network.end_points]
+    (head,) = network.training_heads
+    assert head.node.inputs[0].name == "Mixed_6d"
+
+
+def test_templates_come_before_instances() -> None:
+    target = "Mixed_6b/Branch_0/Conv2d_0a_1x1"
+    both = ("blocks/inception_b/Branch_0/Conv2d_0a_1x1.conv=96", f"{target}.conv=48")
+    for words in (both, both[::-1]):
+        filters = {n.path: n.output.channels for n in changed(*words).walk()}
+        assert filters[target] == 48
+        assert filters[target.replace("6b", "6c")] == 96
+
+
+def test_changes_are_remembered_in_order() -> None:
+    network = changed("num_classes=7", "input=139x139")
+    assert network.origin == "inception_v3.yaml num_classes=7 input=139x139"
+    assert network.command_for_size == "archc build inception_v3.yaml num_classes=7 input=HxW"
+    assert changed().origin == "inception_v3.yaml"
+
+
+@pytest.mark.parametrize(
+    ("word", "code"),
+    [
+        ("AuxLogits.loss_weight=-1", "E204"),
+        ("AuxLogits.loss_weight=", "E204"),
+        ("Logits.loss_weight=1", "E310"),
+        ("Mixed_5b.end_point=maybe", "E204"),
+        ("Mixed_5b.repeat=2", "E310"),
+        ("Mixed_5b.name=b", "E310"),
+        ("AuxLogits.from=[Mixed_6d, 3]", "E204"),
+        ("AuxLogits.from=Mixed_6z", "E302"),
+        ("dropout=.inf", "E204"),
+        ("nowhere.kernel=3", "E310"),
+    ],
+)
+def test_what_is_refused_points_into_the_argument(word: str, code: str) -> None:
+    with pytest.raises(ArchcError) as failure:
+        changed(word)
+    (found,) = failure.value.diagnostics
+    assert found.code == code
+    assert found.position is not None
+    assert found.position.source.text == word
+    assert found.position.column <= len(word) + 1
