@@ -15,6 +15,9 @@ from typing import Any
 
 import numpy as np
 
+STRICT = frozenset({"points", "output", "gradients", "training", "step", "init"})
+"""Checks in which a warning is an error; the others warn of what frameworks do to themselves."""
+
 Checks = Mapping[str, Callable[[Any], "dict[str, Any] | None"]]
 
 
@@ -41,7 +44,6 @@ def load(folder: Path) -> ModuleType:
 def main(prepare: Callable[[Any, str], None], checks: Checks) -> None:
     """Run every case's checks; write `results.json` last, for it says that the job is done."""
     sys.meta_path.insert(0, _NoArchc())
-    warnings.simplefilter("ignore")
     job = Path(sys.argv[1])
     results: dict[str, dict[str, str]] = {}
     for path in sorted(job.glob("*/case.json")):
@@ -64,7 +66,9 @@ def main(prepare: Callable[[Any, str], None], checks: Checks) -> None:
             for check in case.checks:
                 if check in checks:
                     start = time.perf_counter()
-                    found[check + suffix] = _try(_run, case, check, suffix, checks)
+                    found[check + suffix] = _try(
+                        _run, case, check, suffix, checks, strict=check in STRICT
+                    )
                     print(f"{time.perf_counter() - start:6.2f} s  {folder.name} {check}{suffix}")
     (job / "results.json").write_text(json.dumps(results))
 
@@ -76,9 +80,11 @@ def _run(case: Any, check: str, suffix: str, checks: Checks) -> None:
         np.savez(case.folder / f"{check}{suffix}.npz", **named)
 
 
-def _try(function: Callable[..., object], *arguments: object) -> str:
+def _try(function: Callable[..., object], *arguments: object, strict: bool = True) -> str:
     try:
-        function(*arguments)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error" if strict else "ignore")
+            function(*arguments)
     except BaseException:
         return traceback.format_exc(limit=-6)
     return ""
