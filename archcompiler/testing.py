@@ -60,7 +60,8 @@ def check_backend(backend: Backend, folder: Path | None = None) -> list[Diagnost
 
     Each example is emitted, imported (all in one fresh process) and measured: the shape of its
     output, and the name, shape and kind of each weight. E501 says that the backend refuses an op.
-    The builds stay in `folder` where one is given.
+    That process finds the backend by its entry point, so it must be installed. The builds stay in
+    `folder` where one is given.
     """
     found: list[Diagnostic] = []
     networks: list[Network] = []
