@@ -62,4 +62,8 @@ def _collector_paused() -> Iterator[None]:
         yield
     finally:
         if enabled:
+            if gc.get_freeze_count() == 0:  # else somebody keeps objects frozen for a reason
+                # What was made is alive: call it old, and spare the collector a look at all of it.
+                gc.freeze()
+                gc.unfreeze()
             gc.enable()
