@@ -121,11 +121,15 @@ def test_the_bytes_depend_on_the_spec_alone(tmp_path: Path) -> None:
         for framework in FRAMEWORKS:
             for file, text in files(name, framework).items():
                 digest.update(f"{file}\n{text}".encode())
-    for seed in ("1", "2"):
+    surroundings = (
+        (tmp_path, {"PYTHONHASHSEED": "1", "LC_ALL": "C", "PYTHONUTF8": "0", "TZ": "UTC"}),
+        (tmp_path.parent, {"PYTHONHASHSEED": "2", "LC_ALL": "tr_TR.UTF-8", "TZ": "Asia/Tokyo"}),
+    )
+    for folder, variables in surroundings:
         done = subprocess.run(
             [sys.executable, "-c", _EMIT, *map(str, paths)],
-            cwd=tmp_path,
-            env=os.environ | {"PYTHONHASHSEED": seed},
+            cwd=folder,
+            env=os.environ | variables,
             capture_output=True,
             text=True,
             check=True,
