@@ -1,7 +1,7 @@
 """What a backend is, and how archc finds the installed ones.
 
 A backend is a package with an entry point in the group `archc.backends` that names a `Backend`.
-Finding and emitting never import a framework; `measure` does, and runs in a process of its own.
+Finding and emitting never import a framework; `measure` and `load` do, in a process of their own.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import ClassVar
 
+from archcompiler.emitted import DType, Emitted
 from archcompiler.errors import USAGE_OR_ENVIRONMENT, ArchcError, Diagnostic, did_you_mean
 from archcompiler.fields import Shape
 from archcompiler.ir import Network, Node
@@ -45,10 +46,12 @@ class Backend(ABC):
     """The module that the emitted code imports."""
     requirement: ClassVar[str]
     """What `pip install` takes to get the framework, such as `archcompiler[torch]`."""
+    unbiased: ClassVar[bool] = False
+    """Whether training moves a norm's variance by the batch's unbiased one, n / (n - 1) of it."""
 
     @abstractmethod
     def emit(self, network: Network) -> dict[str, str]:
-        """Return the backend's files by name: `model.py`, `benchmark.py`. Raises `ArchcError`."""
+        """Return the files: `model.py`, `weights.py`, `benchmark.py`. Raises `ArchcError`."""
 
     @abstractmethod
     def usage(self, network: Network) -> str:
@@ -57,6 +60,10 @@ class Backend(ABC):
     @abstractmethod
     def measure(self, folder: Path, network: Network) -> Measured:
         """Import the emitted `model.py` in `folder` and measure it, without a batch of images."""
+
+    @abstractmethod
+    def load(self, folder: Path, network: Network, dtype: DType) -> Emitted:
+        """Import the build in `folder` and make its network, with weights of that dtype."""
 
 
 def backend_names() -> tuple[str, ...]:

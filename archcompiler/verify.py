@@ -1,74 +1,117 @@
-"""Runs the emitted code and holds it against the IR: shapes of end points, every weight."""
+"""Runs the emitted code: shapes and weights against the IR, numbers against each other."""
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from archcompiler import agreement, draw, parity
+from archcompiler.agreement import Agreement
 from archcompiler.backend import Backend, Measured
-from archcompiler.build import emit
+from archcompiler.emitted import DType
 from archcompiler.errors import Diagnostic, Row
 from archcompiler.fields import shape_text
 from archcompiler.ir import Network
-from archcompiler.measure import RESULT
+from archcompiler.jobs import Job, Outcome, run
 from archcompiler.op import Weight
+from archcompiler.parity import Training
+
+IMAGES = 2
+"""How many images are compared: a batch in which none may leak into another."""
 
 
-def verify(network: Network, backend: Backend) -> tuple[Diagnostic, ...]:
-    """Emit, import and measure in a fresh process; return every difference (E801 to E803)."""
-    with tempfile.TemporaryDirectory(prefix="archc-") as folder:
-        return verify_all([network], backend, Path(folder))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verified:
+    """What running a network's emitted code showed; `differences` should be empty (E801 to E805).
+
+    There is an agreement for each dtype and each backend but the first, which is the reference.
+    """
+
+    differences: tuple[Diagnostic, ...]
+    agreements: tuple[Agreement, ...] = ()
+    trainings: tuple[Training, ...] = ()
 
 
-def verify_all(
-    networks: Sequence[Network], backend: Backend, folder: Path
-) -> tuple[Diagnostic, ...]:
-    """Verify several networks in one process; their builds stay in folders of `folder`."""
-    homes = [folder / f"{number}_{network.name}" for number, network in enumerate(networks)]
-    for network, home in zip(networks, homes, strict=True):
-        home.mkdir(parents=True, exist_ok=True)
-        (home / RESULT).unlink(missing_ok=True)
-        for name, text in emit(network, backend).items():
-            (home / name).write_text(text, encoding="utf-8", newline="\n")
-    command = [sys.executable, "-m", "archcompiler.measure", backend.name, *map(str, homes)]
-    environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONDONTWRITEBYTECODE": "1"}
-    run = subprocess.run(
-        command, capture_output=True, text=True, env=environment, stdin=subprocess.DEVNULL
+def verify(
+    network: Network,
+    backends: Sequence[Backend],
+    dtypes: Sequence[DType] = ("float32",),
+    *,
+    train: bool = False,
+) -> Verified:
+    """Build, import and run a network in every backend, each in a process of its own.
+
+    Every backend is held to the IR's shapes and weights. With more than one, all get the same
+    weights and images, and each is compared with the first at every end point; `train` compares
+    steps of training, too.
+    """
+    several = len(backends) > 1
+    weights = draw.weights(network) if several else {}
+    with tempfile.TemporaryDirectory(prefix="archc-") as temporary:
+        folder = Path(temporary)
+        jobs = [Job(network=network, measure=True)]
+        if several:
+            jobs += [agreement.job(network, d, "end_points", IMAGES, weights) for d in dtypes]
+        outcomes = {one: run(jobs, one, folder / one.name) for one in backends}
+        differences = [
+            found
+            for one, (measured, *others) in outcomes.items()
+            for found in (*_held(network, one, measured), *_failed(network, one, others))
+        ]
+        if differences or not several:
+            return Verified(differences=tuple(differences))
+        agreements: list[Agreement] = []
+        for number, dtype in enumerate(dtypes, 1):
+            points = {one: outcomes[one][number].arrays("end_points") for one in backends}
+            agreements += agreement.compare(network, points, dtype, IMAGES)
+        for found in agreements:
+            differences += agreement.explain(network, found, weights, folder)
+        trainings = parity.compare(network, backends, folder) if train else []
+        for trained in trainings:
+            differences += trained.differences()
+    return Verified(
+        differences=tuple(differences),
+        agreements=tuple(agreements),
+        trainings=tuple(trainings),
     )
-    lines = [line for line in run.stderr.splitlines() if line.strip()]
-    died = lines[-1] if lines and run.returncode else f"exit code {run.returncode}"
+
+
+def hold(networks: Sequence[Network], backend: Backend, folder: Path) -> tuple[Diagnostic, ...]:
+    """Hold several networks' shapes and weights to the IR, all in one process (E801 to E803)."""
+    outcomes = run([Job(network=n, measure=True) for n in networks], backend, folder)
     return tuple(
         difference
-        for network, home in zip(networks, homes, strict=True)
-        for difference in _differences(network, backend, home / RESULT, died)
+        for network, outcome in zip(networks, outcomes, strict=True)
+        for difference in _held(network, backend, outcome)
     )
 
 
-def _differences(
-    network: Network, backend: Backend, result: Path, died: str
+def failure(network: Network, backend: Backend, outcome: Outcome) -> Diagnostic:
+    """Return the error of a job that could not be done (E803)."""
+    return Diagnostic(
+        code="E803",
+        message=f"the emitted {backend.title} code of `{network.name}` failed: {outcome.error}",
+        hint="if no framework is at fault, this is a bug in archc: please report it",
+    )
+
+
+def _failed(
+    network: Network, backend: Backend, outcomes: Sequence[Outcome]
 ) -> Iterator[Diagnostic]:
-    text = result.read_text(encoding="utf-8") if result.exists() else json.dumps({"error": died})
-    found = json.loads(text)
-    if "error" in found:
-        yield Diagnostic(
-            code="E803",
-            message=f"the emitted {backend.title} code of `{network.name}` failed: "
-            f"{found['error']}",
-            hint="if no framework is at fault, this is a bug in archc: please report it",
-        )
+    for outcome in outcomes:
+        if outcome.error:
+            yield failure(network, backend, outcome)
+            return
+
+
+def _held(network: Network, backend: Backend, outcome: Outcome) -> Iterator[Diagnostic]:
+    if outcome.measured is None:
+        yield failure(network, backend, outcome)
         return
-    measured = Measured(
-        end_points={k: tuple(v) for k, v in found["end_points"].items()},
-        weights={k: tuple(v) for k, v in found["weights"].items()},
-        trainable=frozenset(found["trainable"]),
-    )
-    yield from _end_points(network, backend, measured)
-    yield from _weights(network, backend, measured)
+    yield from _end_points(network, backend, outcome.measured)
+    yield from _weights(network, backend, outcome.measured)
 
 
 def _end_points(network: Network, backend: Backend, measured: Measured) -> Iterator[Diagnostic]:

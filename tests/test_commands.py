@@ -11,16 +11,20 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
-from archcompiler import __version__, locate
+from archcompiler import __version__, locate, verify
 from archcompiler.backend import Backend
 from archcompiler.bench import Result as Measurement
 from archcompiler.cli import main
-from archcompiler.commands import backends, bench, verify
+from archcompiler.commands import backends, bench
 from archcompiler.compiler import compile_file
+from archcompiler.emitted import DType
 from archcompiler.errors import Diagnostic
 from archcompiler.ir import Network
+from archcompiler.verify import Verified
 
-FILES = ["README.md", "architecture.json", "archc.lock", "benchmark.py", "model.py"]
+FILES = [
+    *("README.md", "architecture.json", "archc.lock", "benchmark.py", "model.py", "weights.py")
+]
 GOOD = """\
 archc: 1
 name: {name}
@@ -149,19 +153,22 @@ def test_build_needs_a_backend(folder: Path) -> None:
 
 
 def test_verify(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[tuple[str, str]] = []
+    seen: list[tuple[str, list[str], list[str], bool]] = []
     wrong = Diagnostic(code="E801", message="the end point differs")
 
-    def fake(network: Network, backend: Backend) -> tuple[Diagnostic, ...]:
-        seen.append((network.name, backend.name))
-        return (wrong,) if seen[-1] == ("two", "torch") else ()
+    def fake(
+        network: Network, used: Sequence[Backend], dtypes: Sequence[DType], *, train: bool
+    ) -> Verified:
+        seen.append((network.name, [b.name for b in used], [*dtypes], train))
+        return Verified(differences=(wrong,) if network.name == "two" else ())
 
     monkeypatch.setattr(verify, "verify", fake)
     monkeypatch.setattr(backends, "find_spec", lambda name: name)
-    result = run("verify", ".")
-    assert seen == [(n, b) for n in ("one", "two") for b in ("tensorflow", "torch")]
+    result = run("verify", ".", "--dtype", "float64")
+    both = ["tensorflow", "torch"]
+    assert seen == [("one", both, ["float64"], False), ("two", both, ["float64"], False)]
     assert result.exit_code == 1
-    assert result.stdout.count("are those of the spec") == 3
+    assert result.stdout.count("are those of the spec") == 2
     assert "error[E801] the end point differs" in result.stdout
     assert "one  PyTorch: 2 end points and 4 tensors are those of the spec" in result.stdout
     found = json.loads(run("verify", "two.yaml", "-b", "torch", "--format", "json").stdout)
@@ -171,10 +178,11 @@ def test_verify(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("without_tensorflow")
 def test_verify_skips_what_cannot_run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(verify, "verify", lambda *_: ())
+    monkeypatch.setattr(verify, "verify", lambda *_, **__: Verified(differences=()))
     result = run("verify", "one.yaml")
     assert result.exit_code == 0
     assert result.stdout.count("PyTorch") == 1
+    assert "numbers are compared between backends, and only one was run" in result.stdout
     assert "skipped tensorflow" in result.stderr
     assert "pip install 'archcompiler[tensorflow]'" in result.stderr
 
@@ -186,6 +194,15 @@ def test_verify_refuses_what_was_asked_for_and_cannot_run(folder: Path) -> None:
         assert result.exit_code == 2
         assert "error[E701]" in result.stdout
         assert "hint: pip install 'archcompiler[tensorflow]'" in result.stdout
+
+
+def test_verify_says_what_carries_arrays(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = {"torch", "tensorflow", "numpy"}
+    monkeypatch.setattr(backends, "find_spec", lambda name: name if name in here else None)
+    result = run("verify", "one.yaml", "-b", "torch")
+    assert result.exit_code == 2
+    assert "error[E701] safetensors must be installed to run emitted code" in result.stdout
+    assert "pip install 'archcompiler[torch]' brings them" in result.stdout
 
 
 def test_verify_without_any_framework(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

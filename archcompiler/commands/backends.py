@@ -41,3 +41,16 @@ def runnable(names: Iterable[str]) -> list[Backend]:
             err=True,
         )
     return [b for b in known if b not in missing]
+
+
+def with_arrays(backends: list[Backend]) -> list[Backend]:
+    """Return the backends if what carries arrays to them is here, too. Raises E701."""
+    missing = [name for name in ("numpy", "safetensors") if find_spec(name) is None]
+    if missing:
+        diagnostic = Diagnostic(
+            code="E701",
+            message=f"{' and '.join(missing)} must be installed to run emitted code",
+            hint=f"pip install '{backends[0].requirement}' brings them",
+        )
+        raise ArchcError(diagnostic, exit_code=USAGE_OR_ENVIRONMENT)
+    return backends

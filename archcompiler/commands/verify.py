@@ -1,47 +1,72 @@
-"""`archc verify`: run the emitted code and hold it against the spec."""
+"""`archc verify`: run the emitted code and hold it against the spec, and against itself."""
 
 from __future__ import annotations
 
 import click
 
-from archcompiler.commands.backends import backend_option, runnable
+from archcompiler.commands.backends import backend_option, runnable, with_arrays
 from archcompiler.commands.common import all_networks, format_option, reported_as, spec_argument
 from archcompiler.diagnostics import Format, report
+from archcompiler.emitted import DType
 from archcompiler.errors import Diagnostic
-from archcompiler.verify import verify
 
 
 @click.command()
 @spec_argument("SPEC... [NAME=VALUE]...")
-@backend_option("Which code to run; may be given several times.  [default: what can run here]")
+@backend_option(
+    "Which code to run; the first is what the others are compared with.  "
+    "[default: what can run here]"
+)
+@click.option(
+    "--dtype",
+    "dtypes",
+    type=click.Choice(["float32", "float64"]),
+    multiple=True,
+    default=["float32"],
+    show_default=True,
+    help="In which precision to compare; may be given several times.",
+)
+@click.option(
+    "--train",
+    is_flag=True,
+    help="Compare steps of training, too, in float64. Takes minutes for a large network.",
+)
 @format_option()
-def command(words: tuple[str, ...], names: tuple[str, ...], form: Format) -> None:
-    """Run the emitted code and compare it with the spec.
+def command(
+    words: tuple[str, ...],
+    names: tuple[str, ...],
+    dtypes: tuple[DType, ...],
+    train: bool,
+    form: Format,
+) -> None:
+    """Run the emitted code and compare it with the spec, and the frameworks with each other.
 
-    Each model is built in a temporary folder and imported in a process of its own; the shape of
-    every end point and the name, shape and kind of every weight must be those of the spec.
+    Each model is built in a temporary folder and imported in a process of its own. The shape of
+    every end point and the name, shape and kind of every weight must be those of the spec. Given
+    the same weights and images, every end point must have the same values in every backend, within
+    1e-5 of its largest one (1e-12 in float64). Where they part, the first layer that differs is
+    named.
 
     \b
     archc verify inception_v3
     archc verify specs/ --backend torch
+    archc verify googlenet --dtype float32 --dtype float64 --train
     """
     with reported_as(form):
         networks = all_networks(words)
-        chosen = runnable(names)
-    found: list[Diagnostic] = []
-    for _, network in networks:
-        for backend in chosen:
-            differences = verify(network, backend)
-            found += differences
+        chosen = with_arrays(runnable(names))
+        from archcompiler import verdict
+        from archcompiler.verify import verify
+
+        found: list[Diagnostic] = []
+        for _, network in networks:
+            verified = verify(network, chosen, list(dict.fromkeys(dtypes)), train=train)
+            found += verified.differences
             if form == "json":
                 continue
-            report(differences, form, err=False)
-            if not differences:
-                weights = sum(len(node.weights) for node in network.walk())
-                click.echo(
-                    f"{network.name}  {backend.title}: {len(network.end_points)} end points and "
-                    f"{weights} tensors are those of the spec"
-                )
+            for line in verdict.lines(network, chosen, verified):
+                click.echo(line)
+            report(verified.differences, form, err=False)
     if form == "json":
         report(found, form, err=False)
     raise click.exceptions.Exit(int(bool(found)))

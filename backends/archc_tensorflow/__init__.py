@@ -8,6 +8,7 @@ from typing import ClassVar
 from typing_extensions import override
 
 from archcompiler.backend import Backend, Measured
+from archcompiler.emitted import DType, Emitted
 from archcompiler.ir import Network
 
 
@@ -22,12 +23,16 @@ class TensorflowBackend(Backend):
     @override
     def emit(self, network: Network) -> dict[str, str]:
         from archc_tensorflow.lower import lower
+        from archcompiler.pretty import literal
         from archcompiler.render import benchmark, header, render
 
         module = lower(network)
         first = header(network.origin)
         return {
             "model.py": render("archc_tensorflow", "model.py.jinja", module=module, header=first),
+            "weights.py": render(
+                "archc_tensorflow", "weights.py.jinja", header=first, name=literal(network.name)
+            ),
             "benchmark.py": benchmark("archc_tensorflow", network, "", bool(module.loss)),
         }
 
@@ -59,6 +64,12 @@ class TensorflowBackend(Backend):
         from archc_tensorflow.measure import measure
 
         return measure(folder, network)
+
+    @override
+    def load(self, folder: Path, network: Network, dtype: DType) -> Emitted:
+        from archc_tensorflow.emitted import TensorflowEmitted
+
+        return TensorflowEmitted(folder, network, dtype)
 
 
 BACKEND = TensorflowBackend()

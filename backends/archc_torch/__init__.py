@@ -9,6 +9,7 @@ from typing import ClassVar
 from typing_extensions import override
 
 from archcompiler.backend import Backend, Measured
+from archcompiler.emitted import DType, Emitted
 from archcompiler.ir import Network
 
 
@@ -25,16 +26,21 @@ class TorchBackend(Backend):
     title: ClassVar[str] = "PyTorch"
     framework: ClassVar[str] = "torch"
     requirement: ClassVar[str] = "archcompiler[torch]"
+    unbiased: ClassVar[bool] = True
 
     @override
     def emit(self, network: Network) -> dict[str, str]:
         from archc_torch.lower import lower
+        from archcompiler.pretty import literal
         from archcompiler.render import benchmark, header, render
 
         module = lower(network)
         first = header(network.origin)
         return {
             "model.py": render("archc_torch", "model.py.jinja", module=module, header=first),
+            "weights.py": render(
+                "archc_torch", "weights.py.jinja", header=first, name=literal(network.name)
+            ),
             "benchmark.py": benchmark("archc_torch", network, module.name, bool(module.loss)),
         }
 
@@ -64,6 +70,12 @@ class TorchBackend(Backend):
         from archc_torch.measure import measure
 
         return measure(folder, network)
+
+    @override
+    def load(self, folder: Path, network: Network, dtype: DType) -> Emitted:
+        from archc_torch.emitted import TorchEmitted
+
+        return TorchEmitted(folder, network, dtype)
 
 
 BACKEND = TorchBackend()

@@ -1,0 +1,148 @@
+"""`archc verify` with real frameworks: what agrees is let through, what differs is named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from archc_tensorflow import TensorflowBackend
+from archc_torch import TorchBackend
+from archcompiler import verdict
+from archcompiler.backend import Backend
+from archcompiler.compiler import compile_file, compile_node
+from archcompiler.errors import ArchcError
+from archcompiler.ir import Network
+from archcompiler.locate import locate
+from archcompiler.source import parse
+from archcompiler.verify import Verified, verify
+
+SPEC = """\
+archc: 1
+name: small
+input: 12x12x3
+defaults:
+  conv: {padding: same, norm: batch_norm, activation: relu, weight_decay: 1e-2}
+  batch_norm: {epsilon: 1e-3, decay: 0.9, gamma: true}
+  avg_pool: {padding: same, stride: 1}
+blocks:
+  mixed:
+    branches:
+      Branch_0: {conv: 4, kernel: 1}
+      Branch_1:
+        - {conv: 4, kernel: 3, name: First}
+        - {avg_pool: 3, name: Pool}
+        - {conv: 4, kernel: 1, name: Second}
+stem: {conv: 8, kernel: 3, stride: 2, name: Stem}
+body:
+  - {block: mixed, name: Mixed_1}
+  - {block: mixed, name: Mixed_2}
+heads:
+  Side:
+    from: Mixed_1
+    training_only: true
+    loss_weight: 0.5
+    layers: [global_avg_pool, {dense: 5, name: fc}]
+  Logits: [global_avg_pool, {dropout: 0.5}, {dense: 5, name: fc}]
+"""
+ROOT = Path(__file__).parents[1]
+
+
+class Patched(TorchBackend):
+    """The torch backend with one line of its code replaced."""
+
+    def __init__(self, old: str, new: str) -> None:
+        self.old, self.new = old, new
+
+    def emit(self, network: Network) -> dict[str, str]:
+        files = super().emit(network)
+        assert self.old in files["model.py"]
+        return files | {"model.py": files["model.py"].replace(self.old, self.new)}
+
+
+def small(spec: str = SPEC) -> Network:
+    return compile_node(parse(spec, "small.yaml"), source="small.yaml").network
+
+
+def run(other: Backend, *, train: bool = False) -> Verified:
+    return verify(small(), [TensorflowBackend(), other], train=train)
+
+
+def test_numbers_and_steps_agree() -> None:
+    network, both = small(), [TorchBackend(), TensorflowBackend()]
+    verified = verify(network, both, ["float32", "float64"], train=True)
+    assert not verified.differences
+    points = [p.name for p in network.end_points]
+    assert [a.dtype for a in verified.agreements] == ["float32", "float64"]
+    assert all([*a.differences] == points for a in verified.agreements)
+    assert 0 < verified.agreements[0].differences["Logits"] < 1e-5
+    assert verified.agreements[1].differences["Logits"] < 1e-12
+    locked, free = verified.trainings
+    assert locked.apart.keys() == free.apart.keys()
+    assert len(locked.apart) == sum(w.trainable for n in network.walk() for w in n.weights)
+    assert len(locked.statistics) == 7
+    assert locked.losses[-1] < locked.losses[0]
+    said = list(verdict.lines(network, both, verified))
+    assert max(map(len, said)) <= 80
+    assert "  end point  shape    float32    float64" in said
+
+
+def test_the_first_layer_that_differs_is_named_inside_its_block() -> None:
+    verified = run(Patched("count_include_pad=False", "count_include_pad=True"))
+    (found,) = verified.differences
+    assert found.code == "E804"
+    assert (
+        found.message
+        == "PyTorch and TensorFlow compute different numbers at `Mixed_1/Branch_1/Pool`"
+    )
+    assert found.position is not None
+    assert found.position.line == 14
+    assert [(r.label, r.value) for r in found.rows[2:]] == [
+        ("bound", "1e-05 in float32"),
+        ("end points", "4 of 5 beyond it"),
+    ]
+    (agreement,) = verified.agreements
+    assert agreement.beyond == ("Mixed_1", "Mixed_2", "Side", "Logits")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "names"),
+    [
+        ("weight_decay: float = WEIGHT_DECAY", "weight_decay: float = 0.0", "conv/kernel"),
+        ("0.5 * ", "0.6 * ", "Side/fc/kernel"),
+        ("momentum=0.1", "momentum=0.11", "moving_variance"),
+    ],
+    ids=["decay", "loss_weight", "momentum"],
+)
+def test_steps_that_differ_are_told(old: str, new: str, names: str) -> None:
+    verified = run(Patched(old, new), train=True)
+    assert {d.code for d in verified.differences} == {"E805"}
+    assert any(names in d.message for d in verified.differences)
+
+
+def test_a_map_has_no_loss() -> None:
+    spec = SPEC[: SPEC.index("heads:")] + "heads: {Maps: {conv: 2, kernel: 1}}\n"
+    with pytest.raises(ArchcError, match="has no loss to train with"):
+        verify(small(spec), [TorchBackend(), TensorflowBackend()], train=True)
+
+
+def test_a_step_that_fails_is_told() -> None:
+    with pytest.raises(ArchcError, match=r"PyTorch cannot train `small`: AttributeError"):
+        run(Patched("F.cross_entropy(output", "F.no_such_loss(output"), train=True)
+
+
+def test_code_that_fails_is_told() -> None:
+    verified = run(Patched("def end_points(self, x: Tensor)", "def end_points(self)"))
+    assert {d.code for d in verified.differences} == {"E803"}
+
+
+def test_a_narrow_inception_v3_trains_alike() -> None:
+    words = ["width=0.1", "input=139x139", "num_classes=10"]
+    spec = ROOT / "specs" / "inception_v3.yaml"
+    network = compile_file(spec, locate(words).assignments).network
+    verified = verify(network, [TorchBackend(), TensorflowBackend()], ["float64"], train=True)
+    assert not verified.differences
+    locked, free = verified.trainings
+    assert max(locked.apart.values()) <= 1e-11
+    assert max(free.apart.values()) <= 1e-12
+    assert max(locked.statistics.values()) <= 1e-9
