@@ -1,0 +1,68 @@
+"""Both emitted frameworks agree, in float32 and float64; the peers' twins are alike elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from support import TOLERANCE, Twins, compare, difference
+
+END_POINTS = {"inception_v3": 22, "googlenet": 23}
+"""The networks, and how many end points each has."""
+
+
+@pytest.fixture(params=END_POINTS)
+def name(request: pytest.FixtureRequest) -> str:
+    found: str = request.param
+    return found
+
+
+def test_no_activation_vanishes_or_explodes(twins: Callable[..., Twins], name: str) -> None:
+    for point, value in twins(name).torch_points.items():
+        if point not in ("Predictions", "prob"):
+            assert 0.2 < value.std() < 20, point
+            apart = difference(*value)
+            assert apart > 100 * TOLERANCE["float32"], f"{point} hardly depends on the image"
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+def test_torch_equals_tensorflow(
+    twins: Callable[..., Twins], figure: Callable[..., None], name: str, dtype: str
+) -> None:
+    pair = twins(name, dtype=dtype)
+    assert list(pair.torch_points) == pair.end_points
+    assert pair.keras_points.keys() == set(pair.end_points)
+    assert len(pair.end_points) == END_POINTS[name]
+    comparison = compare(pair.torch_points, pair.keras_points)
+    figure(f"{name}, torch", f"{name}, tensorflow", comparison)
+    assert comparison.dtype == dtype
+    assert not comparison.apart
+
+
+def test_evaluation_returns_the_logits(twins: Callable[..., Twins], name: str) -> None:
+    import torch
+
+    pair = twins(name)
+    output = pair.network.output
+    with torch.inference_mode():
+        logits = pair.torch_model(pair.torch_images).numpy()
+    assert difference(logits, pair.torch_points[output]) <= TOLERANCE["float32"]
+    view = pair.keras_module.inference(pair.keras_model)
+    logits = view(pair.images, training=False).numpy()
+    assert difference(logits, pair.keras_points[output]) <= TOLERANCE["float32"]
+
+
+def test_macs_are_what_torch_counts(twins: Callable[..., Twins], name: str) -> None:
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    pair = twins(name)
+    height, width, channels = pair.network.input.shape
+    with torch.device("meta"):
+        model = pair.torch_class()().eval()
+        image = torch.empty(1, channels, height, width)
+    for run, inference in ((model, True), (model.end_points, False)):
+        with FlopCounterMode(display=False) as counter:
+            run(image)
+        operations = counter.get_total_flops()  # two for a multiply-add
+        assert operations == 2 * pair.network.totals(inference=inference).macs
