@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from support import TOLERANCE, Twins, compare, difference
 
-END_POINTS = {"inception_v3": 22, "googlenet": 23}
+END_POINTS = {"inception_v3": 22, "googlenet": 23, "inception_v3_torchvision": 22}
 """The networks, and how many end points each has."""
 
 

@@ -1,15 +1,27 @@
-"""Inception V3 of TF-slim is torchvision's but for what its average pools make of the padding."""
+"""Inception V3 is torchvision's, bit by bit; only its average pools tell it from TF-slim's."""
 
 from __future__ import annotations
 
 import functools
+from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import replace
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
 from support import Points, Twins, compare, from_torch
-from torch_peer import copy_weights, end_points, import_beside_torch
+from torch_peer import (
+    alike,
+    copy_weights,
+    count,
+    end_points,
+    import_beside_torch,
+    train_once,
+    unequal,
+)
+
+from archcompiler.ir import Totals
 
 NAMES = {
     "maxpool1": "MaxPool_3a_3x3",
@@ -18,6 +30,7 @@ NAMES = {
     "fc": "Logits",
 }
 """Its names to ours."""
+WHOLE = Totals(params=27_197_488, trainable=27_161_264, macs=5_718_899_296)
 
 
 @pytest.fixture
@@ -30,6 +43,73 @@ def build(theirs: ModuleType, pair: Twins) -> Any:
     peer = theirs.Inception3(aux_logits=True, transform_input=False, init_weights=False).eval()
     copy_weights(pair.torch_model, peer)
     return peer
+
+
+@pytest.fixture
+def own(twins: Callable[..., Twins]) -> Twins:
+    """Return the network with torchvision's pools and heads."""
+    return twins("inception_v3_torchvision")
+
+
+def test_every_end_point_is_bit_identical(
+    own: Twins, theirs: ModuleType, figure: Callable[..., None]
+) -> None:
+    found = own.torch_tensors
+    wanted = end_points(build(theirs, own), own.torch_images, NAMES)
+    assert set(own.end_points) <= wanted.keys()
+    assert unequal(found, wanted) == []
+    comparison = compare(own.torch_points, {n: from_torch(t) for n, t in wanted.items()})
+    figure("inception_v3_torchvision, torch", "torchvision", comparison)
+
+
+def test_training_is_bit_identical(own: Twins, theirs: ModuleType) -> None:
+    found, moved = train_once(own.torch_model, own.torch_images)
+    wanted, theirs_moved = train_once(build(theirs, own), own.torch_images)
+    assert found._fields == wanted._fields == ("logits", "aux_logits")
+    assert unequal(found._asdict(), wanted._asdict()) == []
+    assert moved.keys() == theirs_moved.keys()
+    assert unequal(moved, theirs_moved) == []
+
+
+def test_weights_and_macs_are_as_many(own: Twins, theirs: ModuleType) -> None:
+    import torch
+
+    with torch.device("meta"):
+        peer = theirs.Inception3(aux_logits=True, init_weights=False)
+        images = torch.empty(2, 3, 299, 299)  # training needs more than one
+    assert count(peer.train()) == replace(WHOLE, macs=0)
+    assert count(peer, images).macs == 2 * WHOLE.macs
+    assert own.network.totals() == WHOLE
+
+    without = replace(WHOLE, macs=count(peer.eval(), images).macs // 2)
+    aux = count(peer.AuxLogits)
+    without = replace(
+        without, params=WHOLE.params - aux.params, trainable=WHOLE.trainable - aux.trainable
+    )
+    assert own.network.totals(inference=True) == without
+
+
+def test_fresh_weights_are_drawn_alike(own: Twins, theirs: ModuleType) -> None:
+    import torch
+    from torch import nn
+
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        ours, peer = own.torch_class()(), theirs.Inception3(init_weights=True)
+    drawn: dict[str, list[tuple[Any, Any]]] = defaultdict(list)
+    for name, source, target in alike(ours, peer):
+        kind = name if isinstance(target, nn.Linear) else "Trunk"
+        for key, values in target.named_parameters():
+            pair = source.get_parameter(key).detach(), values.detach()
+            drawn[f"{kind} {type(target).__name__} {key}"].append(pair)
+    assert len(drawn) == 7  # kernels, gammas, betas, two kernels and biases of dense layers
+    for kind, pairs in drawn.items():
+        found, wanted = (
+            torch.cat([v.flatten() for v in side]) for side in zip(*pairs, strict=True)
+        )
+        within = 0.01 if len(found) > 1e5 else 0.1
+        assert found.std().item() == pytest.approx(wanted.std().item(), rel=within), kind
+        assert found.abs().max().item() == pytest.approx(wanted.abs().max().item(), rel=0.1), kind
 
 
 def test_only_the_padding_in_average_pools_tells_slim_apart(

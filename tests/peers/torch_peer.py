@@ -5,6 +5,7 @@ Both have our names for convolutions and blocks, and each block has its layers i
 
 from __future__ import annotations
 
+import copy
 import importlib
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -12,6 +13,8 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+
+from archcompiler.ir import Totals
 
 
 def import_beside_torch(name: str) -> ModuleType:
@@ -79,3 +82,46 @@ def end_points(peer: Any, images: Any, names: Mapping[str, str]) -> dict[str, An
     for handle in hooks:
         handle.remove()
     return points
+
+
+def unequal(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
+    """Return the shared names whose tensors have a bit of difference; a 1x1 map is a vector."""
+    import torch
+
+    shared = [name for name in found if name in wanted]
+    return [n for n in shared if not torch.equal(found[n], wanted[n].view(found[n].shape))]
+
+
+def train_once(model: Any, images: Any) -> tuple[Any, dict[str, Any]]:
+    """Return what a copy gives in training without chance, and how the statistics have moved.
+
+    The statistics of a child of the model are one tensor, by the child's name.
+    """
+    import torch
+    from torch import nn
+
+    model = copy.deepcopy(model).train()
+    for module in model.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+    with torch.no_grad():
+        outputs = model(images)
+    moved = {}
+    for name, child in model.named_children():
+        norms = [m for m in weighted(child) if isinstance(m, nn.BatchNorm2d)]
+        if norms:
+            moved[name] = torch.cat([t for m in norms for t in (m.running_mean, m.running_var)])
+    return outputs, moved
+
+
+def count(model: Any, images: Any | None = None) -> Totals:
+    """Return how many weights a model has, statistics of norms included, and its multiply-adds."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    tensors = {n: t for n, t in model.state_dict().items() if not n.endswith("num_batches_tracked")}
+    params = sum(t.numel() for t in tensors.values())
+    trainable = sum(t.numel() for t in model.parameters())
+    with FlopCounterMode(display=False) as counter:
+        if images is not None:
+            model(images)
+    return Totals(params=params, trainable=trainable, macs=counter.get_total_flops() // 2)
