@@ -1,0 +1,49 @@
+"""Runs tf-slim's Inception V3: `run_slim.py FOLDER`, in a process that has Keras 2 for it.
+
+Reads `images.npy` and `weights.npz`, which has every variable by its name, no more and no fewer.
+Writes `points.npz`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import pkgutil
+import sys
+from pathlib import Path
+
+import numpy as np
+
+os.environ["TF_USE_LEGACY_KERAS"] = "1"
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+
+# tf-slim looks for its layers where TensorFlow of its time had them.
+source = importlib.import_module("tf_keras.src.legacy_tf_layers")
+sys.modules["tf_keras.legacy_tf_layers"] = source
+for module in pkgutil.iter_modules(source.__path__):
+    found = importlib.import_module(f"{source.__name__}.{module.name}")
+    sys.modules[f"tf_keras.legacy_tf_layers.{module.name}"] = found
+
+
+def main(folder: Path) -> None:
+    import tensorflow.compat.v1 as tf
+    import tf_slim as slim
+    from tf_slim.nets import inception_v3
+
+    images = np.load(folder / "images.npy")
+    weights = np.load(folder / "weights.npz")
+    with tf.Graph().as_default(), tf.Session() as session:
+        batch = tf.placeholder(tf.float32, images.shape)
+        with slim.arg_scope(inception_v3.inception_v3_arg_scope()):
+            _, points = inception_v3.inception_v3(batch, is_training=False)
+        variables = {v.op.name: v for v in tf.global_variables()}
+        odd = variables.keys() ^ set(weights.files)
+        if odd:
+            sys.exit(f"not in both: {', '.join(sorted(odd))}")
+        for name, variable in variables.items():
+            variable.load(weights[name], session)  # refuses another shape
+        np.savez(folder / "points.npz", **session.run(points, {batch: images}))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
