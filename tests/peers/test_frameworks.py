@@ -1,4 +1,4 @@
-"""Both emitted frameworks agree, in float32 and float64; the peers' twins are alike elsewhere."""
+"""The two emitted frameworks are each other's peers, in float32 and in float64."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ END_POINTS = {"inception_v3": 22, "googlenet": 23, "inception_v3_torchvision": 2
 """The networks, and how many end points each has."""
 
 
-@pytest.fixture(params=END_POINTS)
+# Of the module, so that the tests of one network come together and share what is built for it.
+@pytest.fixture(scope="module", params=END_POINTS)
 def name(request: pytest.FixtureRequest) -> str:
     found: str = request.param
     return found
