@@ -287,6 +287,8 @@ def _activate(lines: Lines, node: Node) -> Call:
     function = cast(Activate, node.op).function
     if function is None:
         return Call("layers.Identity")
+    if function == "gelu":
+        return Call(lines.need("GELU"))
     word = Arg(keyword="activation", value=function, field="function", positional=True)
     return Call("layers.Activation", (word,))
 
@@ -298,8 +300,8 @@ def _dropout(lines: Lines, node: Node) -> Call:
 
 def _scale(lines: Lines, node: Node) -> Call:
     factor = cast(Scale, node.op).factor
-    arg = Arg(keyword="scale", value=factor, field="factor", positional=True)
-    return Call("layers.Rescaling", (arg,))
+    arg = Arg(keyword="factor", value=factor, field="factor", positional=True)
+    return Call(lines.need("Scale"), (arg,))
 
 
 def _pad(lines: Lines, node: Node) -> Call:

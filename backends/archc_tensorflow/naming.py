@@ -11,7 +11,7 @@ from archcompiler.ops.unit import Unit
 
 RESERVED = frozenset(
     {"Any", "END_POINTS", "INPUT_SHAPE", "KerasTensor", "Literal", "OUTPUT", "Size"}
-    | {"LocalResponseNorm", "PaddedAvgPool2D", "PaddedMaxPool2D", "Split"}
+    | {"GELU", "LocalResponseNorm", "PaddedAvgPool2D", "PaddedMaxPool2D", "Scale", "Split"}
     | {"build", "check_keras", "end_points", "inference", "loss"}
     | {"initializers", "keras", "layers", "regularizers", "tf"}
     | {"RuntimeError", "bool", "dict", "float", "int", "list", "map", "range", "str", "super"}

@@ -22,10 +22,11 @@ _WORDS = {"relu": "ReLU", "relu6": "ReLU6", "gelu": "GELU", "silu": "SiLU"}
 
 def unit_functions(lines: Lines) -> list[tuple[str, ...]]:
     """Return one function for each style of unit."""
-    return [tuple(_unit(style, name, lines.options[style])) for style, name in lines.styles.items()]
+    return [tuple(_unit(lines, style, name)) for style, name in lines.styles.items()]
 
 
-def _unit(style: Style, name: str, options: Options) -> list[str]:
+def _unit(lines: Lines, style: Style, name: str) -> list[str]:
+    options = lines.options[style]
     convolution = issubclass(style.op, Conv)
     used = options.used()
     signature = ["x: KerasTensor", "name: str"]
@@ -33,29 +34,35 @@ def _unit(style: Style, name: str, options: Options) -> list[str]:
     if style.padded:
         signature.append("pad: tuple[tuple[int, int], tuple[int, int]]")
     signature += [f"{k}: {_TYPES[k]} = {literal(options.default(k))}" for k in used]
-    lines = Expression(f"def {name}(", signature, close=") -> KerasTensor:").lines(0)
-    lines.append(f'    """{_title(style)}."""')
+    found = Expression(f"def {name}(", signature, close=") -> KerasTensor:").lines(0)
+    found.append(f'    """{_title(style)}."""')
     if style.padded:
         pad = call("layers.ZeroPadding2D", "pad", 'name=f"{name}.pad"', tail="(x)")
-        lines += assign("x", pad, 4)
+        found += assign("x", pad, 4)
     own = "name" if style.single else f'f"{{name}}.{style.op.part}"'
     arguments: list[str | Expression] = ["filters", "kernel_size"] if convolution else ["units"]
     arguments += _optional(style, options, used)
     arguments.append(f"name={own}")
     layer = call("layers.Conv2D" if convolution else "layers.Dense", *arguments, tail="(x)")
     if style.single:
-        return [*lines, *layer.lines(4, "return ")]
-    lines += assign("x", layer, 4)
+        return [*found, *layer.lines(4, "return ")]
+    found += assign("x", layer, 4)
     if style.norm:
         given = [
             f"{a.keyword}={literal(a.value)}" for a in norm_args(style.norm) if a.value != a.default
         ]
         label = 'name=f"{name}.norm"'
         norm = call("layers.BatchNormalization", *given, label, tail="(x)")
-        lines += assign("x", norm, 4) if style.activation else norm.lines(4, "return ")
+        found += assign("x", norm, 4) if style.activation else norm.lines(4, "return ")
     if style.activation:
-        lines.append(f"    return layers.Activation({literal(style.activation)}, name=name)(x)")
-    return lines
+        found.append(f"    return {_activation(lines, style.activation)}(x)")
+    return found
+
+
+def _activation(lines: Lines, function: str) -> str:
+    if function == "gelu":
+        return f"{lines.need('GELU')}(name=name)"
+    return f"layers.Activation({literal(function)}, name=name)"
 
 
 def _optional(style: Style, options: Options, used: list[str]) -> list[str | Expression]:
