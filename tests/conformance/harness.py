@@ -1,7 +1,8 @@
 """Runs emitted code in processes of the frameworks' own, and compares what comes back.
 
 A job is a folder with one folder a case: the emitted files, `case.json` (what the runner must
-know), `images.npy`, and `weights.npz` under the framework's own keys and in its own layout. A
+know), `images.npy`, `weights.npz` under the framework's own keys and in its own layout, and what
+outputs are weighed with for gradients. A
 runner imports no archc: it writes `results.json` (check -> the traceback, or empty) and one
 `CHECK.npz` a case for the checks that give numbers.
 """
@@ -28,6 +29,8 @@ from archcompiler.op import Weight
 
 HERE = Path(__file__).parent
 FRAMEWORKS = ("torch", "tensorflow")
+TOLERANCE = {"float32": 1e-5, "float64": 1e-12}
+"""By dtype, what may differ, relative to the largest value."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +72,22 @@ def weighing(name: str, network: Network) -> np.ndarray:
     return random(name, "weighing").normal(size=shape)
 
 
+def point_weighings(name: str, network: Network) -> dict[str, np.ndarray]:
+    """Return what each end point is multiplied with before it is added up, for its gradients."""
+    batch = batch_size(network)
+    return {
+        e.name: random(name, "weighing", e.name).normal(size=(batch, *e.node.output.shape))
+        for e in network.end_points
+    }
+
+
+def directions(name: str, network: Network) -> dict[str, np.ndarray]:
+    """Return a direction for the images and each trainable weight, to take slopes along."""
+    shapes = {"input": (batch_size(network), *network.input.shape)}
+    shapes |= {n.weight_name(w): w.shape for n in network.walk() for w in n.weights if w.trainable}
+    return {k: random(name, "direction", k).normal(size=s) for k, s in shapes.items()}
+
+
 def weights(network: Network) -> dict[str, np.ndarray]:
     """Return He-scaled weights and norm statistics far from the identity, by the IR's names."""
     return {n.weight_name(w): _draw(n, w) for n in network.walk() for w in n.weights}
@@ -82,6 +101,11 @@ def _draw(node: Node, weight: Weight) -> np.ndarray:
     if weight.name in ("gamma", "moving_variance"):
         return generator.uniform(0.5, 1.5, weight.shape)
     return generator.normal(0.0, 0.2, weight.shape)
+
+
+def check_of(check: str, dtype: str) -> str:
+    """Return the name of a check's results in a dtype."""
+    return check if dtype == "float32" else f"{check}_{dtype}"
 
 
 def key(framework: str, node: Node, weight: Weight) -> str:
@@ -131,6 +155,17 @@ def canonical(
         else map_from_framework(framework, v)
         for k, v in found.items()
     }
+
+
+def canonical_by_point(
+    framework: str, network: Network, found: Mapping[str, np.ndarray]
+) -> dict[str, dict[str, np.ndarray]]:
+    """Bring the gradients of `point_gradients` to canonical layouts, by end point and name."""
+    points: dict[str, dict[str, np.ndarray]] = {}
+    for name, values in found.items():
+        point, _, key = name.partition(":")
+        points.setdefault(point, {})[key] = values
+    return {k: canonical(framework, network, v) for k, v in points.items()}
 
 
 def trained(network: Network) -> frozenset[str]:
@@ -206,13 +241,23 @@ def write(framework: str, case: Case, folder: Path) -> None:
     larger = larger_images(case.name, case.network)
     np.save(folder / "larger.npy", map_to_framework(framework, larger))
     np.save(folder / "weighing.npy", map_to_framework(framework, weighing(case.name, case.network)))
+    if "point_gradients" in case.checks:
+        weighings = point_weighings(case.name, case.network)
+        _save(
+            folder / "weighings.npz",
+            {k: map_to_framework(framework, v) for k, v in weighings.items()},
+        )
     values = weights(case.network)
     tensors = {
         key(framework, n, w): to_framework(framework, values[n.weight_name(w)])
         for n in case.network.walk()
         for w in n.weights
     }
-    np.savez(folder / "weights.npz", **{k.replace("/", "|"): v for k, v in tensors.items()})
+    _save(folder / "weights.npz", tensors)
+
+
+def _save(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    np.savez(path, **{k.replace("/", "|"): v for k, v in arrays.items()})
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
-from runner import load, main
+from runner import load, main, weighings
 
 
 def prepare(case: Any, dtype: str) -> None:
@@ -60,6 +60,22 @@ def training(case: Any) -> dict[str, Any]:
     for variable, values in zip(case.network.weights, before, strict=True):
         variable.assign(values)
     return found | {k: moved[k] for k in case.statistics}
+
+
+def point_gradients(case: Any) -> dict[str, Any]:
+    """Return gradients of the weighed sum of each end point, in evaluation."""
+    view = case.model.end_points(case.network)
+    variables = view.trainable_variables
+    named = {"input": case.x, **{v.path: v for v in variables}}
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(case.x)
+        given = view(case.x, training=False)
+        totals = {k: tf.reduce_sum(given[k] * w) for k, w in weighings(case).items()}
+    found = {}
+    for point, total in totals.items():
+        known = zip(named, tape.gradient(total, [*named.values()]), strict=True)
+        found |= {f"{point}:{k}": g for k, g in known if g is not None}
+    return found
 
 
 def differentiated(case: Any, *, training: bool) -> dict[str, Any]:
@@ -168,7 +184,8 @@ def saved_model(case: Any) -> None:
 
 
 CHECKS = (
-    points, output, gradients, training, chance, step, init, traces, keras_file, saved_model,
+    points, output, gradients, point_gradients, training, chance, step, init,
+    traces, keras_file, saved_model,
 )  # fmt: skip
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from runner import load, main
+from runner import load, main, weighings
 from torch import Tensor, nn
 from torch.fx.experimental.optimization import fuse
 
@@ -82,6 +82,23 @@ def training(case: Any) -> dict[str, Any]:
     found = differentiated(case, network)
     state = network.state_dict()
     return found | {k: state[k] for k in case.statistics}
+
+
+def point_gradients(case: Any) -> dict[str, Any]:
+    """Return gradients of the weighed sum of each end point, in evaluation."""
+    network = copy.deepcopy(case.network)
+    x = case.x.clone().requires_grad_()
+    given = network.end_points(x)
+    named = {"input": x, **dict(network.named_parameters())}
+    found = {}
+    for point, weighing in weighings(case).items():
+        total = (given[point] * torch.from_numpy(weighing)).sum()
+        gradients = torch.autograd.grad(
+            total, [*named.values()], retain_graph=True, allow_unused=True
+        )
+        known = zip(named, gradients, strict=True)
+        found |= {f"{point}:{k}": g for k, g in known if g is not None}
+    return found
 
 
 def differentiated(case: Any, network: nn.Module) -> dict[str, Any]:
@@ -188,7 +205,7 @@ def compiled(case: Any) -> None:
 
 
 CHECKS = (
-    points, output, gradients, training, chance, step, init, sizes,
+    points, output, gradients, point_gradients, training, chance, step, init, sizes,
     trace, fold, script, export, compiled,
 )  # fmt: skip
 

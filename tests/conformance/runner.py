@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-STRICT = frozenset({"points", "output", "gradients", "training", "step", "init"})
+STRICT = frozenset({"points", "output", "gradients", "point_gradients", "training", "step", "init"})
 """Checks in which a warning is an error; the others warn of what frameworks do to themselves."""
 
 Checks = Mapping[str, Callable[[Any], "dict[str, Any] | None"]]
@@ -39,6 +39,12 @@ def load(folder: Path) -> ModuleType:
     sys.modules[name] = module
     spec.loader.exec_module(module)
     return module
+
+
+def weighings(case: Any) -> dict[str, np.ndarray]:
+    """Return what each end point is multiplied with, in the case's dtype."""
+    with np.load(case.folder / "weighings.npz") as stored:
+        return {k.replace("|", "/"): stored[k].astype(case.dtype) for k in stored.files}
 
 
 def main(prepare: Callable[[Any, str], None], checks: Checks) -> None:

@@ -1,0 +1,51 @@
+"""The test kit for backends: it finds nothing in ours, and each mistake in a broken one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+from harness import FRAMEWORKS
+
+from archc_torch import TorchBackend
+from archcompiler.backend import backend
+from archcompiler.errors import ArchcError, Diagnostic
+from archcompiler.ir import Network
+from archcompiler.testing import check_backend
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_the_test_kit_finds_nothing(framework: str) -> None:
+    assert check_backend(backend(framework)) == []
+
+
+class _Broken(TorchBackend):
+    """The torch backend with a mistake of each kind."""
+
+    changes: ClassVar[dict[str, tuple[str, str]]] = {
+        "conv_0": ("padding=1", "padding=2"),
+        "conv_1": ("bias=False", "bias=True"),
+        "batch_norm_0": ("nn.BatchNorm2d(3, ", "nn.BatchNorm2d(3, affine=False, "),
+        "max_pool_2": ("import torch\n", "import no_such_module\n"),
+    }
+
+    def emit(self, network: Network) -> dict[str, str]:
+        if network.name == "dense_0":
+            raise ArchcError(Diagnostic(code="E501", message="no dense"))
+        if network.name == "flatten_0":
+            raise KeyError("flatten")
+        files = super().emit(network)
+        if network.name in self.changes:
+            old, new = self.changes[network.name]
+            assert old in files["model.py"]
+            files["model.py"] = files["model.py"].replace(old, new, 1)
+        return files
+
+
+def test_the_test_kit_finds_mistakes(tmp_path: Path) -> None:
+    found = check_backend(_Broken(), tmp_path)
+    assert [d.code for d in found] == ["E501", "E803", "E801", "E802", "E803", "E802", "E802"]
+    messages = "\n".join(d.message for d in found)
+    for part in ("no dense", "KeyError('flatten')", "no_such_module", "Logits/gamma"):
+        assert part in messages
