@@ -101,4 +101,29 @@ class AvgPool(Pool):
             written={"kernel": 3, "stride": 2, "padding": "same"},
             output=(1, 1, 2),
         ),
+        Example(
+            inputs=((7, 6, 1),),
+            written={"kernel": 1, "stride": "2x3", "padding": "valid"},
+            output=(4, 2, 1),
+        ),
+        Example(
+            inputs=((4, 5, 1),),
+            written={"kernel": 3, "stride": 1, "padding": 2},
+            output=(6, 7, 1),
+        ),
+        Example(
+            inputs=((6, 7, 2),),
+            written={
+                "kernel": 3, "stride": 2, "padding": [2, 0, 1, 0], "ceil_mode": True,
+                "count_include_pad": True,
+            },
+            output=(4, 4, 2),
+        ),
+        Example(
+            inputs=((7, 6, 1),),
+            written={
+                "kernel": "3x2", "stride": 2, "padding": [1, 0, 0, 1], "ceil_mode": True,
+            },
+            output=(4, 3, 1),
+        ),
     )  # fmt: skip

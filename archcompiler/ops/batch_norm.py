@@ -65,6 +65,18 @@ class BatchNorm(Op):
             output=(5,),
             params=15,
         ),
+        Example(
+            inputs=((3, 2, 2),),
+            written={"epsilon": 1e-4, "decay": 0.9, "gamma": False, "beta": False},
+            output=(3, 2, 2),
+            params=4,
+        ),
+        Example(
+            inputs=((5,),),
+            written={"epsilon": 1e-3, "decay": 0.9, "gamma": False},
+            output=(5,),
+            params=15,
+        ),
     )
 
     @override

@@ -157,6 +157,46 @@ class Conv(Unit):
             params=15,
             macs=54,
         ),
+        Example(
+            inputs=((8, 6, 4),),
+            written={
+                "filters": 6, "kernel": 3, "stride": "2x1", "padding": "same", "groups": 2,
+                "norm": {
+                    "batch_norm": {"epsilon": 1e-3, "decay": 0.9, "gamma": False, "beta": False}
+                },
+            },
+            output=(4, 6, 6),
+            params=120,
+            macs=2592,
+        ),
+        Example(
+            inputs=((5, 7, 2),),
+            written={
+                "filters": 3, "kernel": 2, "padding": "valid", "dilation": 2,
+                "activation": "softmax",
+            },
+            output=(3, 5, 3),
+            params=27,
+            macs=360,
+        ),
+        Example(
+            inputs=((6, 4, 2),),
+            written={"filters": 1, "kernel": 3, "padding": 1, "dilation": 2},
+            output=(4, 2, 1),
+            params=19,
+            macs=144,
+        ),
+        Example(
+            inputs=((5, 5, 2),),
+            written={
+                "filters": 3, "kernel": 2, "padding": [1, 0, 0, 1],
+                "norm": {"batch_norm": {"epsilon": 1e-3, "decay": 0.9, "gamma": True}},
+                "activation": "tanh",
+            },
+            output=(5, 5, 3),
+            params=36,
+            macs=600,
+        ),
     )  # fmt: skip
 
     @classmethod

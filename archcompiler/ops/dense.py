@@ -53,6 +53,35 @@ class Dense(Unit):
             params=28,
             macs=12,
         ),
+        Example(
+            inputs=((1,),),
+            written={"units": 1, "activation": "sigmoid"},
+            output=(1,),
+            params=2,
+            macs=1,
+        ),
+        Example(
+            inputs=((4,),),
+            written={
+                "units": 5, "activation": "softmax",
+                "norm": {"batch_norm": {"epsilon": 1e-3, "decay": 0.9, "gamma": False}},
+            },
+            output=(5,),
+            params=35,
+            macs=20,
+        ),
+        Example(
+            inputs=((3,),),
+            written={
+                "units": 2,
+                "norm": {
+                    "batch_norm": {"epsilon": 1e-3, "decay": 0.9, "gamma": False, "beta": False}
+                },
+            },
+            output=(2,),
+            params=10,
+            macs=6,
+        ),
     )  # fmt: skip
 
     @override

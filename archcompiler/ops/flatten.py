@@ -22,6 +22,7 @@ class Flatten(Op):
         Example(inputs=((2, 3, 4),), output=(24,)),
         Example(inputs=((1, 1, 5),), output=(5,)),
         Example(inputs=((1, 3, 2),), output=(6,)),
+        Example(inputs=((2, 4, 3),), output=(24,)),
     )
 
     @override

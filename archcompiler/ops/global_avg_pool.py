@@ -22,6 +22,7 @@ class GlobalAvgPool(Op):
     examples: ClassVar[tuple[Example, ...]] = (
         Example(inputs=((5, 4, 3),), output=(3,)),
         Example(inputs=((1, 1, 4),), output=(4,)),
+        Example(inputs=((4, 6, 2),), output=(2,)),
     )
 
     @override

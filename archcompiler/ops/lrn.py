@@ -48,6 +48,11 @@ class Lrn(Op):
             written={"size": 3, "alpha": 1e-4, "beta": 0.75, "k": 1.0},
             output=(1, 1, 1),
         ),
+        Example(
+            inputs=((3, 5, 4),),
+            written={"size": 3, "alpha": 0.3, "beta": 0.75, "k": 1.0},
+            output=(3, 5, 4),
+        ),
     )
 
     @override

@@ -75,4 +75,9 @@ class MaxPool(Pool):
             written={"kernel": 5, "stride": 2, "padding": "valid", "shrink": True},
             output=(1, 3, 1),
         ),
+        Example(
+            inputs=((8, 6, 2),),
+            written={"kernel": 3, "stride": 2, "padding": "same"},
+            output=(4, 3, 2),
+        ),
     )

@@ -24,6 +24,7 @@ class Pad(Op):
         Example(inputs=((3, 2, 4),), written={"amount": [0, 1, 2, 3]}, output=(4, 7, 4)),
         Example(inputs=((3, 2, 1),), written={"amount": "1x2"}, output=(5, 6, 1)),
         Example(inputs=((2, 3, 2),), written={"amount": 1}, output=(4, 5, 2)),
+        Example(inputs=((1, 1, 2),), written={"amount": [0, 1, 0, 2]}, output=(2, 3, 2)),
     )
 
     @override

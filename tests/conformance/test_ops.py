@@ -15,6 +15,7 @@ from harness import FRAMEWORKS, TOLERANCE, Case, Results, difference
 
 from archcompiler.op import Example
 from archcompiler.ops import OPS
+from archcompiler.ops.activate import Activate
 from archcompiler.ops.dropout import Dropout
 from archcompiler.ops.unit import Unit
 from archcompiler.testing import example_network, example_networks
@@ -35,10 +36,16 @@ Run = Mapping[str, Results]
 """The results by framework."""
 
 
+def _images(name: str) -> np.ndarray:
+    """Return a batch of images, large ones where relu6 must have something to cut."""
+    images = harness.images(name, EXAMPLES[name].network)
+    return 4.0 * images if EXAMPLES[name].op is Activate else images
+
+
 def _cases(framework: str) -> list[Case]:
     dtypes, checks = tuple(TOLERANCE), ("gradients", "training")
     found = [
-        Case(name=name, network=example.network, checks=checks, dtypes=dtypes)
+        Case(name=name, network=example.network, checks=checks, dtypes=dtypes, images=_images(name))
         for name, example in EXAMPLES.items()
     ]
     chance = Case(name="chance", network=BIG_DROPOUT.network, checks=("chance",), dtypes=dtypes)
@@ -71,7 +78,7 @@ def test_outputs_are_those_of_the_definition(
     run: Run, name: str, framework: str, dtype: str
 ) -> None:
     network = EXAMPLES[name].network
-    weights, images = harness.weights(network), harness.images(name, network)
+    weights, images = harness.weights(network), _images(name)
     for check, training in (("gradients", False), ("training", True)):
         found = _numbers(run, framework, name, check, dtype)
         wanted = evaluate(network, weights, images, training=training).values
@@ -83,7 +90,7 @@ def test_outputs_are_those_of_the_definition(
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_gradients_are_those_of_the_definition(run: Run, name: str, framework: str) -> None:
     network = EXAMPLES[name].network
-    weights, images = harness.weights(network), harness.images(name, network)
+    weights, images = harness.weights(network), _images(name)
     path = network.output_head.node.path
     weighings = {path: harness.weighing(name, network)}
     for check, training in (("gradients", False), ("training", True)):
@@ -118,7 +125,7 @@ def test_gradients_agree(run: Run, name: str, dtype: str) -> None:
 @pytest.mark.parametrize("name", NORMED)
 def test_training_moves_the_statistics(run: Run, name: str, framework: str) -> None:
     network = EXAMPLES[name].network
-    weights, images = harness.weights(network), harness.images(name, network)
+    weights, images = harness.weights(network), _images(name)
     node = network.output_head.node
     norm = node.op.norm if isinstance(node.op, Unit) else node.op
     statistics = evaluate(network, weights, images, training=True).statistics
@@ -148,3 +155,9 @@ def test_every_op_has_a_reference_and_examples() -> None:
     for op in OPS:
         assert op.key in REFERENCE, f'add to OPS of testing/reference.py: "{op.key}": {op.key},'
         assert op.examples, f"add to {op.__name__}: examples = (Example(inputs=..., output=...),)"
+
+
+def test_activations_meet_what_relu6_cuts() -> None:
+    for name, example in EXAMPLES.items():
+        if isinstance(example.network.output_head.node.op, Activate):
+            assert _images(name).max() > 6.0
