@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import ClassVar
 
@@ -49,3 +51,12 @@ def test_the_test_kit_finds_mistakes(tmp_path: Path) -> None:
     messages = "\n".join(d.message for d in found)
     for part in ("no dense", "KeyError('flatten')", "no_such_module", "Logits/gamma"):
         assert part in messages
+
+
+def test_only_the_reference_needs_numpy() -> None:
+    modules = ("archcompiler.testing", "archcompiler.testing.reference")
+    code = "\n".join(
+        ("import sys", *(f"import {m}; print('numpy' in sys.modules)" for m in modules))
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "True"]
