@@ -13,6 +13,7 @@ from archcompiler.definition import Arg, Call
 from archcompiler.fields import Pads, Shape, Size
 from archcompiler.initializer import Init
 from archcompiler.ir import Network, Node
+from archcompiler.lowering import FileNames, UnitStyle, short_size
 from archcompiler.op import Op
 from archcompiler.ops.activate import Activate
 from archcompiler.ops.avg_pool import AvgPool
@@ -32,14 +33,9 @@ NO_PADS = (0, 0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
-class Style:
+class Style(UnitStyle):
     """What the units of one function have in common."""
 
-    op: type[Unit]
-    bias: bool
-    norm: BatchNorm | None
-    activation: str | None
-    padded: bool
     init: Init
     """Without its number, where layers differ in it."""
     bias_init: Init
@@ -53,10 +49,7 @@ class Style:
     @property
     def base_name(self) -> str:
         """Name the function by what it does: `conv_norm_relu`."""
-        free = "" if self.bias == (self.norm is None) else ("bias" if self.bias else "unbiased")
-        padded, norm = "padded" if self.padded else "", "norm" if self.norm else ""
-        parts = (padded, self.op.key, free, norm, self.activation or "")
-        return "_".join(p for p in parts if p)
+        return "_".join(self.parts)
 
 
 @dataclass(slots=True)
@@ -81,13 +74,11 @@ class Options:
 
 
 @dataclass(slots=True)
-class Lines:
+class Lines(FileNames):
     """Describes the layers of one network; remembers which functions and layers they use."""
 
     styles: dict[Style, str] = field(default_factory=dict)
     options: dict[Style, Options] = field(default_factory=dict)
-    helpers: dict[str, None] = field(default_factory=dict)
-    taken: set[str] = field(default_factory=set)
 
     def prepare(self, network: Network) -> None:
         """Look at every unit first, so that one function serves all layers of a style."""
@@ -100,27 +91,11 @@ class Lines:
                     self.styles[style] = self.unused(style.base_name)
                 self.options.setdefault(style, Options()).add(_unit_args(node))
 
-    def unused(self, name: str) -> str:
-        """Return the name, numbered if the file has it already."""
-        number, found = 2, name
-        while found in self.taken:
-            found, number = f"{name}_{number}", number + 1
-        self.taken.add(found)
-        return found
-
     def describe(self, node: Node) -> Call | None:
         """Return what builds an op's layer."""
         if not isinstance(node.op, Op):
             return None
-        make = TABLE.get(type(node.op))
-        if make is None:
-            raise no_such_op("the TensorFlow backend", node)
-        return make(self, node)
-
-    def need(self, helper: str) -> str:
-        """Note that the file needs a helper."""
-        self.helpers[helper] = None
-        return helper
+        return self.look_up(TABLE, node, "the TensorFlow backend")
 
 
 def style_of(node: Node) -> Style:
@@ -152,10 +127,6 @@ def _padding(node: Node) -> str | None:
     return _named_padding(shape, op.kernel, op.stride, op.dilation, around)
 
 
-def _size(size: Size) -> int | Size:
-    return size[0] if size[0] == size[1] else size
-
-
 def _nested(around: Pads) -> tuple[tuple[int, int], tuple[int, int]]:
     top, bottom, left, right = around
     return (top, bottom), (left, right)
@@ -175,15 +146,15 @@ def _unit_args(node: Node) -> tuple[Arg, ...]:
             )
         padding = _padding(node)
         args.append(
-            Arg(keyword="kernel_size", value=_size(op.kernel), field="kernel", positional=True)
+            Arg(keyword="kernel_size", value=short_size(op.kernel), field="kernel", positional=True)
         )
-        args.append(Arg(keyword="strides", value=_size(op.stride), field="stride", default=1))
+        args.append(Arg(keyword="strides", value=short_size(op.stride), field="stride", default=1))
         if padding is None:
             around = pads(node.inputs[0].shape, op.kernel, op.stride, op.padding, op.dilation)
             args.append(Arg(keyword="pad", value=_nested(around)))
         else:
             args.append(Arg(keyword="padding", value=padding, default="valid"))
-        dilation = _size(op.dilation)
+        dilation = short_size(op.dilation)
         args.append(Arg(keyword="dilation_rate", value=dilation, field="dilation", default=1))
         args.append(Arg(keyword="groups", value=op.groups, field="groups", default=1))
     if op.init.value is not None:
@@ -233,8 +204,8 @@ def _pool(lines: Lines, node: Node) -> Call:
     around = pads(shape, op.kernel, op.stride, op.padding)
     reach = overhang(shape, op.kernel, op.stride, around, node.output.shape)
     args = [
-        Arg(keyword="pool_size", value=_size(op.kernel), field="kernel", positional=True),
-        Arg(keyword="strides", value=_size(op.stride), field="stride", positional=True),
+        Arg(keyword="pool_size", value=short_size(op.kernel), field="kernel", positional=True),
+        Arg(keyword="strides", value=short_size(op.stride), field="stride", positional=True),
     ]
     counts = isinstance(op, AvgPool) and op.count_include_pad and any(around)
     word = _named_padding(shape, op.kernel, op.stride, (1, 1), reach)

@@ -12,9 +12,10 @@ from archc_tensorflow.statements import Statements
 from archc_tensorflow.units import unit_functions
 from archcompiler.definition import Definition, Definitions
 from archcompiler.errors import ArchcError, Diagnostic
-from archcompiler.fields import macs_text, shape_text
+from archcompiler.fields import shape_text
 from archcompiler.ir import Graph, Network, Node, Value
-from archcompiler.pretty import Expression, assign, call, docstring, literal, paragraph
+from archcompiler.lowering import file_doc
+from archcompiler.pretty import Expression, assign, call, literal
 from archcompiler.softmax import gives_probabilities
 from archcompiler.unify import unify
 
@@ -71,7 +72,11 @@ class _Writer:
         signatures = [line for f in (*units, *blocks, build) for line in f]
         return Module(
             name=network.name,
-            doc=self.doc(),
+            doc=file_doc(
+                network,
+                f"Images enter as batch x height x width x channels, built for "
+                f"{shape_text(network.input.shape)}.",
+            ),
             imports=_imports([*signatures, *loss], helpers),
             constants=self.constants(),
             uses_size=any(": Size" in line for line in signatures)
@@ -81,22 +86,6 @@ class _Writer:
             build=build,
             loss=loss,
         )
-
-    def doc(self) -> tuple[str, ...]:
-        network = self.network
-        summary = docstring(network.summary) or f"{network.name}, built by archc"
-        total, inference = network.totals(), network.totals(inference=True)
-        counts = f"{total.params:,} parameters and norm statistics"
-        if network.training_heads:
-            counts += f", {inference.params:,} without the training heads"
-        text = (
-            f"Images enter as batch x height x width x channels, built for "
-            f"{shape_text(network.input.shape)}. {counts}; "
-            f"evaluation takes {macs_text(inference.macs)} an image."
-        )
-        title = summary if summary.endswith(".") else f"{summary}."
-        first = paragraph(f'"""{title}')
-        return (first[0][3:], *first[1:], "", *paragraph(text))
 
     def constants(self) -> tuple[str, ...]:
         network = self.network

@@ -17,7 +17,6 @@ _TYPES = {
     "init": "float",
     "weight_decay": "float",
 }
-_WORDS = {"relu": "ReLU", "relu6": "ReLU6", "gelu": "GELU", "silu": "SiLU"}
 
 
 def unit_functions(lines: Lines) -> list[tuple[str, ...]]:
@@ -35,7 +34,7 @@ def _unit(lines: Lines, style: Style, name: str) -> list[str]:
         signature.append("pad: tuple[tuple[int, int], tuple[int, int]]")
     signature += [f"{k}: {_TYPES[k]} = {literal(options.default(k))}" for k in used]
     found = Expression(f"def {name}(", signature, close=") -> KerasTensor:").lines(0)
-    found.append(f'    """{_title(style)}."""')
+    found.append(f'    """{style.title}."""')
     if style.padded:
         pad = call("layers.ZeroPadding2D", "pad", 'name=f"{name}.pad"', tail="(x)")
         found += assign("x", pad, 4)
@@ -97,13 +96,3 @@ def _optional(style: Style, options: Options, used: list[str]) -> list[str | Exp
 
 def _text(keyword: str, source: str, wrap: tuple[str, ...] = ()) -> Text:
     return Text(keyword=keyword, source=source, wrap=wrap)
-
-
-def _title(style: Style) -> str:
-    what = "Convolution" if issubclass(style.op, Conv) else "Dense layer"
-    parts = [f"{what} {'with' if style.bias else 'without'} bias"]
-    if style.norm:
-        parts.append("batch norm")
-    if style.activation:
-        parts.append(_WORDS.get(style.activation, style.activation))
-    return ", ".join(parts)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
-from archcompiler.backend import no_such_op
 from archcompiler.definition import Arg, Call
-from archcompiler.fields import Pads, Size
+from archcompiler.fields import Pads
 from archcompiler.ir import Network, Node
+from archcompiler.lowering import FileNames, UnitStyle, short_size
 from archcompiler.names import camel_case
 from archcompiler.op import Op
 from archcompiler.ops.activate import Activate
@@ -42,36 +42,28 @@ NORM_CLASSES = {1: "nn.BatchNorm1d", 3: "nn.BatchNorm2d"}
 """By the rank of what is normed: a vector, or a map."""
 
 
-@dataclass(frozen=True, slots=True)
-class Style:
+class Style(UnitStyle):
     """What the units of one class have in common."""
 
-    op: type[Unit]
-    bias: bool
-    norm: BatchNorm | None
-    activation: str | None
-    padded: bool
+    __slots__ = ()
 
     @property
     def base_name(self) -> str:
         """Name the class by what it does: `ConvNormRelu`."""
-        padded = "Padded" if self.padded else ""
-        norm = "Norm" if self.norm else ""
-        free = "" if self.bias == (self.norm is None) else ("Bias" if self.bias else "Unbiased")
-        return f"{padded}{camel_case(self.op.key)}{free}{norm}{camel_case(self.activation or '')}"
+        return "".join(map(camel_case, self.parts))
 
 
 @dataclass(slots=True)
-class Lines:
+class Lines(FileNames):
     """Describes the layers of one network; remembers which helpers and unit classes they use."""
+
+    separator: ClassVar[str] = ""
 
     styles: dict[Style, str] = field(default_factory=dict)
     options: dict[Style, set[str]] = field(default_factory=dict)
     """Optional arguments that a style's layers use."""
     norms: dict[tuple[BatchNorm, int], str] = field(default_factory=dict)
     """The functions for norms without gamma or beta, by the rank of what they norm."""
-    helpers: dict[str, None] = field(default_factory=dict)
-    taken: set[str] = field(default_factory=set)
 
     def prepare(self, network: Network) -> None:
         """Look at every unit first, so that one class serves all layers of a style."""
@@ -89,27 +81,11 @@ class Lines:
                     name = "batch_norm" if dimensions == 3 else "batch_norm_1d"
                     self.norms[norm, dimensions] = self.unused(name)
 
-    def unused(self, name: str) -> str:
-        """Return the name, numbered if the file has it already."""
-        number, found = 2, name
-        while found in self.taken:
-            found, number = f"{name}{number}", number + 1
-        self.taken.add(found)
-        return found
-
     def describe(self, node: Node) -> Call | None:
         """Return what builds an op's module; None for concat and add, which are expressions."""
         if not isinstance(node.op, Op) or node.op.key in EXPRESSIONS:
             return None
-        make = TABLE.get(type(node.op))
-        if make is None:
-            raise no_such_op("the torch backend", node)
-        return make(self, node)
-
-    def need(self, helper: str) -> str:
-        """Note that the file needs a helper."""
-        self.helpers[helper] = None
-        return helper
+        return self.look_up(TABLE, node, "the torch backend")
 
     def norm_call(self, norm: BatchNorm, rank: int, channels: str) -> Expression:
         """Return the source of a norm of maps (rank 3) or vectors (rank 1)."""
@@ -143,15 +119,11 @@ def _symmetric(around: Pads) -> bool:
     return top == bottom and left == right
 
 
-def _size(size: Size) -> int | Size:
-    return size[0] if size[0] == size[1] else size
-
-
 def _padding(around: Pads) -> Arg:
     """torch pads symmetrically itself; else left, right, top, bottom are padded before."""
     top, bottom, left, right = around
     if _symmetric(around):
-        return Arg(keyword="padding", value=_size((top, left)), default=0)
+        return Arg(keyword="padding", value=short_size((top, left)), default=0)
     return Arg(keyword="pad", value=(left, right, top, bottom))
 
 
@@ -176,10 +148,10 @@ def _unit_args(node: Node) -> tuple[Arg, ...]:
             positional=True,
         ),
         Arg(keyword="out_channels", value=op.filters, field="filters", positional=True),
-        Arg(keyword="kernel_size", value=_size(op.kernel), field="kernel"),
-        Arg(keyword="stride", value=_size(op.stride), field="stride", default=1),
+        Arg(keyword="kernel_size", value=short_size(op.kernel), field="kernel"),
+        Arg(keyword="stride", value=short_size(op.stride), field="stride", default=1),
         _padding(_conv_pads(op, node)),
-        Arg(keyword="dilation", value=_size(op.dilation), field="dilation", default=1),
+        Arg(keyword="dilation", value=short_size(op.dilation), field="dilation", default=1),
         Arg(keyword="groups", value=op.groups, field="groups", default=1),
     )
 
@@ -203,8 +175,8 @@ def _pool(lines: Lines, node: Node) -> Call:
         2 * pad <= extent for pad, extent in zip(around[::2], op.kernel, strict=True)
     )
     args = [
-        Arg(keyword="kernel_size", value=_size(op.kernel), field="kernel", positional=True),
-        Arg(keyword="stride", value=_size(op.stride), field="stride", positional=True),
+        Arg(keyword="kernel_size", value=short_size(op.kernel), field="kernel", positional=True),
+        Arg(keyword="stride", value=short_size(op.stride), field="stride", positional=True),
     ]
     averages = isinstance(op, AvgPool)
     if fits:

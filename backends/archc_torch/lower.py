@@ -11,9 +11,9 @@ from archc_torch.naming import RESERVED, class_name, fields, network_name
 from archc_torch.network import NetworkWriter
 from archc_torch.units import norm_functions, unit_classes
 from archc_torch.weights import InitLines, init_lines, weight_decay
-from archcompiler.fields import macs_text, shape_text
+from archcompiler.fields import shape_text
 from archcompiler.ir import Network
-from archcompiler.pretty import docstring, paragraph
+from archcompiler.lowering import file_doc
 from archcompiler.unify import unify
 
 
@@ -68,7 +68,12 @@ def lower(network: Network) -> Module:
     sized = {"PaddedMaxPool2d", "PaddedAvgPool2d"} & {*helpers}
     return Module(
         name=own_name,
-        doc=_doc(network),
+        doc=file_doc(
+            network,
+            f"Images enter as batch x channels x height x width, built for "
+            f"{shape_text(network.input.shape)} (height x width x channels, as every shape in "
+            f"this file).",
+        ),
         imports=_imports("chain" in helpers, bool(network.training_heads), functional),
         constants=(*writer.constants(), *decay.constants, *inits.constants),
         helpers=tuple(helpers),
@@ -84,22 +89,6 @@ def lower(network: Network) -> Module:
         param_groups=decay.lines,
         loss=loss,
     )
-
-
-def _doc(network: Network) -> tuple[str, ...]:
-    summary = docstring(network.summary) or f"{network.name}, built by archc"
-    total, inference = network.totals(), network.totals(inference=True)
-    counts = f"{total.params:,} parameters and norm statistics"
-    if network.training_heads:
-        counts += f", {inference.params:,} without the training heads"
-    text = (
-        f"Images enter as batch x channels x height x width, built for "
-        f"{shape_text(network.input.shape)} (height x width x channels, as every shape in this "
-        f"file). {counts}; evaluation takes {macs_text(inference.macs)} an image."
-    )
-    title = summary if summary.endswith(".") else f"{summary}."
-    first = paragraph(f'"""{title}')
-    return (first[0][3:], *first[1:], "", *paragraph(text))
 
 
 def _imports(chain: bool, training_heads: bool, functional: bool) -> tuple[str, ...]:

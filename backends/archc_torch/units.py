@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from archc_torch.lines import ACTIVATION_CALLS, NORM_CLASSES, Lines, Style, plain_norm
-from archcompiler.names import snake_case
 from archcompiler.ops.batch_norm import BatchNorm
 from archcompiler.ops.conv import Conv
 from archcompiler.pretty import assign, call
-
-_ACTIVATION_WORDS = {"relu": "ReLU", "relu6": "ReLU6", "gelu": "GELU", "silu": "SiLU"}
 
 
 def norm_functions(lines: Lines) -> list[tuple[str, ...]]:
@@ -74,7 +71,7 @@ def _unit(lines: Lines, style: Style, name: str) -> list[str]:
     init = call("def __init__", "self", *signature, tail=" -> None:").lines(4)
     return [
         f"class {name}(nn.Module):",
-        f'    """{_title(style)}."""',
+        f'    """{style.title}."""',
         "",
         *init,
         "        super().__init__()",
@@ -89,14 +86,3 @@ def _forward(source: str, activation: str | None) -> list[str]:
     if activation is None:
         return [f"        x = {source}", "        return x"]
     return [f"        return {ACTIVATION_CALLS[activation].format(source)}"]
-
-
-def _title(style: Style) -> str:
-    what = "Convolution" if issubclass(style.op, Conv) else snake_case(style.op.__name__).title()
-    bias = "with bias" if style.bias else "without bias"
-    parts = [f"{what} {bias}"]
-    if style.norm:
-        parts.append("batch norm")
-    if style.activation:
-        parts.append(_ACTIVATION_WORDS.get(style.activation, style.activation))
-    return ", ".join(parts)

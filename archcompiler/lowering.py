@@ -1,0 +1,100 @@
+"""What backends say and name alike: the names of one file, its docstring, words for units."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Self
+
+from archcompiler.backend import no_such_op
+from archcompiler.definition import Call
+from archcompiler.fields import Size, macs_text
+from archcompiler.ir import Network, Node
+from archcompiler.ops.batch_norm import BatchNorm
+from archcompiler.ops.conv import Conv
+from archcompiler.ops.unit import Unit
+from archcompiler.pretty import docstring, paragraph
+
+ACTIVATION_WORDS = {"relu": "ReLU", "relu6": "ReLU6", "gelu": "GELU", "silu": "SiLU"}
+"""What docstrings call activations; the others by their own names."""
+
+
+@dataclass(slots=True)
+class FileNames:
+    """The names that an emitted file has, and the helpers that it needs."""
+
+    separator: ClassVar[str] = "_"
+    """What stands between a name and its number."""
+
+    taken: set[str] = field(default_factory=set)
+    helpers: dict[str, None] = field(default_factory=dict)
+
+    def unused(self, name: str) -> str:
+        """Return the name, numbered if the file has it already, and take it."""
+        number, found = 2, name
+        while found in self.taken:
+            found, number = f"{name}{self.separator}{number}", number + 1
+        self.taken.add(found)
+        return found
+
+    def need(self, helper: str) -> str:
+        """Note that the file needs a helper."""
+        self.helpers[helper] = None
+        return helper
+
+    def look_up(
+        self, table: Mapping[type[Any], Callable[[Self, Node], Call]], node: Node, title: str
+    ) -> Call:
+        """Return what builds an op's layer, by the backend's table. Raises E501: it has no line."""
+        make = table.get(type(node.op))
+        if make is None:
+            raise no_such_op(title, node)
+        return make(self, node)
+
+
+@dataclass(frozen=True, slots=True)
+class UnitStyle:
+    """What the units of one class or function have in common, whatever the backend."""
+
+    op: type[Unit]
+    bias: bool
+    norm: BatchNorm | None
+    activation: str | None
+    padded: bool
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Name the style by what it does: `conv`, `norm`, `relu`."""
+        usual = self.bias == (self.norm is None)
+        said = "" if usual else ("bias" if self.bias else "unbiased")
+        padded, norm = "padded" if self.padded else "", "norm" if self.norm else ""
+        return tuple(p for p in (padded, self.op.key, said, norm, self.activation or "") if p)
+
+    @property
+    def title(self) -> str:
+        """Tell what it does: `Convolution without bias, batch norm, ReLU`."""
+        what = "Convolution" if issubclass(self.op, Conv) else "Dense layer"
+        said = [f"{what} {'with' if self.bias else 'without'} bias"]
+        if self.norm:
+            said.append("batch norm")
+        if self.activation:
+            said.append(ACTIVATION_WORDS.get(self.activation, self.activation))
+        return ", ".join(said)
+
+
+def short_size(size: Size) -> int | Size:
+    """Return one number where height and width agree."""
+    return size[0] if size[0] == size[1] else size
+
+
+def file_doc(network: Network, images: str) -> tuple[str, ...]:
+    """Return the lines of the file's docstring; `images` is the sentence on what enters."""
+    summary = docstring(network.summary) or f"{network.name}, built by archc"
+    total, inference = network.totals(), network.totals(inference=True)
+    counts = f"{total.params:,} parameters and norm statistics"
+    if network.training_heads:
+        counts += f", {inference.params:,} without the training heads"
+    text = f"{images} {counts}; evaluation takes {macs_text(inference.macs)} an image."
+    title = summary if summary.endswith(".") else f"{summary}."
+    first = paragraph(f'"""{title}')
+    return (first[0][3:], *first[1:], "", *paragraph(text))
