@@ -15,6 +15,7 @@ from archcompiler.emitted import DType
 from archcompiler.errors import Diagnostic, Row
 from archcompiler.ir import Network, Node
 from archcompiler.jobs import Job, run
+from archcompiler.reference import evaluate
 
 if TYPE_CHECKING:
     from archcompiler.emitted import Array, Arrays
@@ -23,15 +24,27 @@ BOUNDS: Mapping[DType, float] = {"float32": 1e-5, "float64": 1e-12}
 """What may differ, as a share of the largest value: sums in another order, and no more."""
 
 
+DEFINITIONS = "the definitions"
+"""What a table calls the NumPy reference: the ops' mathematics, without a framework."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agreement:
-    """How far one backend's end points are from another's, by name: see `difference`."""
+    """How far one backend's end points are from another's, by name: see `difference`.
 
-    reference: Backend
+    `reference` is None where there was no other, and the definitions in NumPy took its place.
+    """
+
+    reference: Backend | None
     other: Backend
     dtype: DType
     images: int
     differences: Mapping[str, float]
+
+    @property
+    def titles(self) -> tuple[str, str]:
+        """Return who is compared, and with whom."""
+        return self.other.title, self.reference.title if self.reference else DEFINITIONS
 
     @property
     def bound(self) -> float:
@@ -69,24 +82,33 @@ def job(network: Network, dtype: DType, task: str, count: int, weights: Arrays) 
     )
 
 
+def defined(network: Network, dtype: DType, count: int, weights: Arrays) -> Arrays:
+    """Return what every layer gives by the ops' definitions, by path, in evaluation."""
+    cast = {name: values.astype(dtype) for name, values in weights.items()}
+    return evaluate(network, cast, draw.images(network, count).astype(dtype)).values
+
+
 def compare(
-    network: Network,
-    points: Mapping[Backend, Arrays],
-    dtype: DType,
-    images: int,
+    network: Network, points: Mapping[Backend, Arrays], dtype: DType, weights: Arrays, count: int
 ) -> list[Agreement]:
-    """Compare each backend's end points with those of the first."""
+    """Compare each backend's end points with those of the first, or an only one's with NumPy."""
     reference, *others = points
-    names = [point.name for point in network.end_points]
+    wanted, first = points[reference], reference if others else None
+    if not others:
+        values = defined(network, dtype, count, weights)
+        wanted = {p.name: values[p.node.path] for p in network.end_points}
     return [
         Agreement(
-            reference=reference,
+            reference=first,
             other=other,
             dtype=dtype,
-            images=images,
-            differences={n: difference(points[other][n], points[reference][n]) for n in names},
+            images=count,
+            differences={
+                p.name: difference(points[other][p.name], wanted[p.name])
+                for p in network.end_points
+            },
         )
-        for other in others
+        for other in (others or [reference])
     ]
 
 
@@ -98,39 +120,47 @@ def explain(
         return
     found: list[Arrays] = []
     for one in (agreement.reference, agreement.other):
+        if one is None:
+            found.append(defined(network, agreement.dtype, agreement.images, weights))
+            continue
         asked = job(network, agreement.dtype, "nodes", agreement.images, weights)
         (outcome,) = run([asked], one, folder / f"nodes_{one.name}")
         found.append({} if outcome.error else outcome.arrays("nodes"))
-    node, apart = _first(network, found, agreement)
-    titles = f"{agreement.other.title} and {agreement.reference.title}"
+    node = _first(network, found, agreement)
+    exact = defined(network, "float64", agreement.images, weights)[node.path]
+    other, reference = agreement.titles
     point = agreement.beyond[0]
-    count = len(agreement.beyond)
+    rows = [
+        Row(label=title, value=f"{difference(values[node.path], exact):.1e} from the definition")
+        for title, values in zip((other, reference), reversed(found), strict=True)
+        if title != DEFINITIONS and node.path in values
+    ]
     yield Diagnostic(
         code="E804",
-        message=f"{titles} compute different numbers at `{node.path}`",
+        message=f"{other} and {reference} give different numbers at `{node.path}`",
         position=node.position,
         rows=(
-            Row(label="this layer", value=f"{apart:.1e} of the largest value"),
+            *rows,
             Row(label=point, value=f"{agreement.differences[point]:.1e}, the first end point"),
-            Row(label="bound", value=f"{agreement.bound:.0e} in {agreement.dtype}"),
-            Row(label="end points", value=f"{count} of {len(agreement.differences)} beyond it"),
+            Row(
+                label="in all",
+                value=f"{len(agreement.beyond)} of {len(agreement.differences)} end points are "
+                f"beyond {agreement.bound:.0e}",
+            ),
         ),
         hint="what enters this layer agrees; if no framework is at fault, this is a bug in archc: "
         "please report it with the spec",
     )
 
 
-def _first(network: Network, found: Sequence[Arrays], agreement: Agreement) -> tuple[Node, float]:
-    """Return the first node that differs, and by how much."""
+def _first(network: Network, found: Sequence[Arrays], agreement: Agreement) -> Node:
+    """Return the first node that differs."""
     wanted, given = found
     for node in in_order(network):
         if node.path in wanted and node.path in given:
-            apart = difference(given[node.path], wanted[node.path])
-            if apart > agreement.bound:
-                return node, apart
-    point = agreement.beyond[0]
-    node = next(p.node for p in network.end_points if p.name == point)
-    return node, agreement.differences[point]
+            if difference(given[node.path], wanted[node.path]) > agreement.bound:
+                return node
+    return next(p.node for p in network.end_points if p.name == agreement.beyond[0])
 
 
 def in_order(network: Network) -> Iterator[Node]:

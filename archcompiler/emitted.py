@@ -48,8 +48,9 @@ class Emitted(ABC):
         """Return the output, and the gradients of the sum of `weighing * output`.
 
         `output` is the output head's result, `input` the gradient for the images, and each
-        trainable weight that the output depends on has its gradient by name. Training adds the
-        norm statistics as it moved them, by name. The network's own weights stay as they were.
+        trainable weight has its gradient by name; what the output does not depend on is left out.
+        Training adds the norm statistics as it moved them, by name. The network's own weights stay
+        as they were.
         """
 
     @abstractmethod

@@ -176,7 +176,7 @@ def _statistics(
             safe_open(trail / f"{step - 1}.safetensors", "numpy") as before,
             safe_open(trail / f"{step}.safetensors", "numpy") as after,
         ):
-            for node, name, decay in _variances(network):
+            for node, name, decay in variances(network):
                 old, new = before.get_tensor(name), after.get_tensor(name)
                 count = BATCH * prod(node.output.shape[:-1])
                 unbiased = count / (count - 1)
@@ -189,7 +189,7 @@ def _statistics(
     return apart
 
 
-def _variances(network: Network) -> Iterator[tuple[Node, str, float]]:
+def variances(network: Network) -> Iterator[tuple[Node, str, float]]:
     """Yield each norm's node, the name of its moving variance, and its decay."""
     for node in network.walk():
         for weight in node.weights:

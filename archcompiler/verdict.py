@@ -22,8 +22,6 @@ def lines(network: Network, backends: Sequence[Backend], verified: Verified) -> 
                 f"{network.name}  {one.title}: {len(network.end_points)} end points and "
                 f"{weights} tensors are those of the spec"
             )
-        if len(backends) == 1:
-            yield "  numbers are compared between backends, and only one was run"
     others = dict.fromkeys(found.other for found in verified.agreements)
     for other in others:
         yield from _table(network, [a for a in verified.agreements if a.other is other])
@@ -33,8 +31,7 @@ def lines(network: Network, backends: Sequence[Backend], verified: Verified) -> 
 
 def _table(network: Network, columns: Sequence[Agreement]) -> Iterator[str]:
     first = columns[0]
-    titles = f"{first.other.title} against {first.reference.title}"
-    yield f"{network.name}  {titles}, {first.images} images"
+    yield f"{network.name}  {' against '.join(first.titles)}, {first.images} images"
     yield "  max |difference| / max |value| of each end point, given the same weights"
     shapes = {p.name: shape_text(p.node.output.shape) for p in network.end_points}
     rows = [("end point", "shape", [str(c.dtype) for c in columns])]

@@ -26,7 +26,8 @@ IMAGES = 2
 class Verified:
     """What running a network's emitted code showed; `differences` should be empty (E801 to E805).
 
-    There is an agreement for each dtype and each backend but the first, which is the reference.
+    There is an agreement for each dtype and each backend but the first, which is the reference, or
+    for the only one.
     """
 
     differences: tuple[Diagnostic, ...]
@@ -43,29 +44,29 @@ def verify(
 ) -> Verified:
     """Build, import and run a network in every backend, each in a process of its own.
 
-    Every backend is held to the IR's shapes and weights. With more than one, all get the same
-    weights and images, and each is compared with the first at every end point; `train` compares
-    steps of training, too.
+    Every backend is held to the IR's shapes and weights. All get the same weights and images, and
+    each is compared with the first at every end point; an only one is compared with the ops'
+    definitions in NumPy. With more than one, `train` compares steps of training, too.
     """
-    several = len(backends) > 1
-    weights = draw.weights(network) if several else {}
+    weights = draw.weights(network)
     with tempfile.TemporaryDirectory(prefix="archc-") as temporary:
         folder = Path(temporary)
-        jobs = [Job(network=network, measure=True)]
-        if several:
-            jobs += [agreement.job(network, d, "end_points", IMAGES, weights) for d in dtypes]
+        jobs = [
+            Job(network=network, measure=True),
+            *(agreement.job(network, d, "end_points", IMAGES, weights) for d in dtypes),
+        ]
         outcomes = {one: run(jobs, one, folder / one.name) for one in backends}
         differences = [
             found
             for one, (measured, *others) in outcomes.items()
             for found in (*_held(network, one, measured), *_failed(network, one, others))
         ]
-        if differences or not several:
+        if differences:
             return Verified(differences=tuple(differences))
         agreements: list[Agreement] = []
         for number, dtype in enumerate(dtypes, 1):
             points = {one: outcomes[one][number].arrays("end_points") for one in backends}
-            agreements += agreement.compare(network, points, dtype, IMAGES)
+            agreements += agreement.compare(network, points, dtype, weights, IMAGES)
         for found in agreements:
             differences += agreement.explain(network, found, weights, folder)
         trainings = parity.compare(network, backends, folder) if train else []
@@ -78,14 +79,15 @@ def verify(
     )
 
 
-def hold(networks: Sequence[Network], backend: Backend, folder: Path) -> tuple[Diagnostic, ...]:
+def hold(
+    networks: Sequence[Network], backend: Backend, folder: Path
+) -> dict[Network, list[Diagnostic]]:
     """Hold several networks' shapes and weights to the IR, all in one process (E801 to E803)."""
     outcomes = run([Job(network=n, measure=True) for n in networks], backend, folder)
-    return tuple(
-        difference
+    return {
+        network: list(_held(network, backend, outcome))
         for network, outcome in zip(networks, outcomes, strict=True)
-        for difference in _held(network, backend, outcome)
-    )
+    }
 
 
 def failure(network: Network, backend: Backend, outcome: Outcome) -> Diagnostic:

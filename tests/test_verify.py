@@ -68,6 +68,16 @@ def run(other: Backend, *, train: bool = False) -> Verified:
     return verify(small(), [TensorflowBackend(), other], train=train)
 
 
+def test_an_only_backend_is_held_to_the_definitions() -> None:
+    good = verify(small(), [TorchBackend()])
+    assert not good.differences
+    assert good.agreements[0].titles == ("PyTorch", "the definitions")
+    broken = verify(small(), [Patched("eps=0.001", "eps=0.01")])
+    assert [d.message for d in broken.differences] == [
+        "PyTorch and the definitions give different numbers at `Stem`"
+    ]
+
+
 def test_numbers_and_steps_agree() -> None:
     network, both = small(), [TorchBackend(), TensorflowBackend()]
     verified = verify(network, both, ["float32", "float64"], train=True)
@@ -91,16 +101,18 @@ def test_the_first_layer_that_differs_is_named_inside_its_block() -> None:
     verified = run(Patched("count_include_pad=False", "count_include_pad=True"))
     (found,) = verified.differences
     assert found.code == "E804"
-    assert (
-        found.message
-        == "PyTorch and TensorFlow compute different numbers at `Mixed_1/Branch_1/Pool`"
+    assert found.message == (
+        "PyTorch and TensorFlow give different numbers at `Mixed_1/Branch_1/Pool`"
     )
     assert found.position is not None
     assert found.position.line == 14
-    assert [(r.label, r.value) for r in found.rows[2:]] == [
-        ("bound", "1e-05 in float32"),
-        ("end points", "4 of 5 beyond it"),
-    ]
+    torch, tensorflow, first, count = found.rows
+    assert torch.label == "PyTorch"
+    assert float(torch.value.split()[0]) > 0.01
+    assert tensorflow.label == "TensorFlow"
+    assert float(tensorflow.value.split()[0]) < 1e-6
+    assert first.label == "Mixed_1"
+    assert count.value == "4 of 5 end points are beyond 1e-05"
     (agreement,) = verified.agreements
     assert agreement.beyond == ("Mixed_1", "Mixed_2", "Side", "Logits")
 

@@ -43,9 +43,9 @@ def command(
 
     Each model is built in a temporary folder and imported in a process of its own. The shape of
     every end point and the name, shape and kind of every weight must be those of the spec. Given
-    the same weights and images, every end point must have the same values in every backend, within
-    1e-5 of its largest one (1e-12 in float64). Where they part, the first layer that differs is
-    named.
+    the same weights and images, every end point must have the same values in every backend (in an
+    only one, those of the ops' definitions), within 1e-5 of its largest one, in float64 1e-12.
+    Where they part, the first layer that differs is named.
 
     \b
     archc verify inception_v3

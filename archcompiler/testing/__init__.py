@@ -22,7 +22,6 @@ from archcompiler.ir import Network
 from archcompiler.op import Example, Op
 from archcompiler.ops import OPS
 from archcompiler.source import parse
-from archcompiler.verify import hold
 from archcompiler.yaml_writer import to_yaml
 
 HEAD = "Logits"
@@ -58,11 +57,16 @@ def example_network(op: type[Op], example: Example, number: int = 0) -> ExampleN
 def check_backend(backend: Backend, folder: Path | None = None) -> list[Diagnostic]:
     """Hold a backend to every example of every op; return the differences, which should be none.
 
-    Each example is emitted, imported (all in one fresh process) and measured: the shape of its
-    output, and the name, shape and kind of each weight. E501 says that the backend refuses an op.
-    That process finds the backend by its entry point, so it must be installed. The builds stay in
-    `folder` where one is given.
+    Each example is emitted, imported (all in fresh processes) and measured: the shape of its
+    output, and the name, shape and kind of each weight (E801, E802). What has these right is run in
+    float32 and float64: outputs, gradients for input and weights, and what training does to norm
+    statistics are those of the definitions (E807). E501 says that the backend refuses an op. The
+    processes find the backend by its entry point, so it must be installed. The builds stay in
+    `folder` where one is given. It needs NumPy and safetensors.
     """
+    from archcompiler.testing.numbers import hold_numbers
+    from archcompiler.verify import hold
+
     found: list[Diagnostic] = []
     networks: list[Network] = []
     for example in example_networks():
@@ -75,10 +79,14 @@ def check_backend(backend: Backend, folder: Path | None = None) -> list[Diagnost
             found.append(Diagnostic(code="E803", message=message))
         else:
             networks.append(example.network)
-    if folder is not None:
-        return [*found, *hold(networks, backend, folder)]
     with tempfile.TemporaryDirectory(prefix="archc-") as temporary:
-        return [*found, *hold(networks, backend, Path(temporary))]
+        home = folder or Path(temporary)
+        right: list[Network] = []
+        for network, wrong in hold(networks, backend, home / "shapes").items():
+            found += wrong
+            right += [] if wrong else [network]
+        found += hold_numbers(right, backend, home / "numbers")
+    return found
 
 
 def _spec(name: str, op: type[Op], example: Example) -> dict[str, Any]:

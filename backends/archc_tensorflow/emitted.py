@@ -68,18 +68,21 @@ class TensorflowEmitted(Emitted):
 
         network = self.model.inference(self.built)
         variables = network.trainable_variables
-        before = [v.numpy() for v in network.non_trainable_variables]
+        moving = [v for v in network.non_trainable_variables if v.path in self.names]
+        before = [v.numpy() for v in moving]
         x = tf.constant(images)
         with tf.GradientTape() as tape:
             tape.watch(x)
             output = network(x, training=training)
             total = tf.reduce_sum(output * weighing)
         first, *others = tape.gradient(total, [x, *variables])
-        found = {"output": output, "input": first}
+        found = {"output": output}
+        if first is not None:
+            found["input"] = first
         for variable, gradient in zip(variables, others, strict=True):
             if gradient is not None:
                 found[self.names[variable.path]] = gradient
-        for variable, values in zip(network.non_trainable_variables, before, strict=True):
+        for variable, values in zip(moving, before, strict=True):
             if training:
                 found[self.names[variable.path]] = variable.numpy()
             variable.assign(values)

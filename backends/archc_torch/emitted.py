@@ -85,7 +85,9 @@ class TorchEmitted(Emitted):
         tensors = {k: p.grad for k, p in module.named_parameters() if p.grad is not None}
         if training:
             tensors |= {k: b for k, b in module.named_buffers() if k in self.names}
-        found = {"output": _from(output.detach()), "input": _from(x.grad)}
+        found = {"output": _from(output)}
+        if x.grad is not None:
+            found["input"] = _from(x.grad)
         for name, tensor in tensors.items():
             found[self.names[name]] = self.weights.to_file(tensor).detach().numpy()
         return found

@@ -29,7 +29,10 @@ class _Broken(TorchBackend):
         "conv_0": ("padding=1", "padding=2"),
         "conv_1": ("bias=False", "bias=True"),
         "batch_norm_0": ("nn.BatchNorm2d(3, ", "nn.BatchNorm2d(3, affine=False, "),
+        "batch_norm_1": ("momentum=0.01", "momentum=0.02"),
         "max_pool_2": ("import torch\n", "import no_such_module\n"),
+        "avg_pool_0": ("count_include_pad=False", "count_include_pad=True"),
+        "conv_4": ("self.conv(x)", "self.conv(x.detach())"),
     }
 
     def emit(self, network: Network) -> dict[str, str]:
@@ -40,21 +43,31 @@ class _Broken(TorchBackend):
         files = super().emit(network)
         if network.name in self.changes:
             old, new = self.changes[network.name]
-            assert old in files["model.py"]
+            assert old in files["model.py"], files["model.py"]
             files["model.py"] = files["model.py"].replace(old, new, 1)
         return files
 
 
 def test_the_test_kit_finds_mistakes(tmp_path: Path) -> None:
     found = check_backend(_Broken(), tmp_path)
-    assert [d.code for d in found] == ["E501", "E803", "E801", "E802", "E803", "E802", "E802"]
-    messages = "\n".join(d.message for d in found)
+    shapes = [d for d in found if d.code != "E807"]
+    assert [d.code for d in shapes] == ["E501", "E803", "E801", "E802", "E803", "E802", "E802"]
+    messages = "\n".join(d.message for d in shapes)
     for part in ("no dense", "KeyError('flatten')", "no_such_module", "Logits/gamma"):
         assert part in messages
+    numbers = [(d.message, d.rows[0].value) for d in found if d.code == "E807"]
+    assert numbers == [
+        (f"PyTorch computes `{name}` otherwise than defined", what)
+        for name, what in (
+            ("conv_4", "gradients: gradient of input, float32"),
+            ("avg_pool_0", "gradients: output, float32"),
+            ("batch_norm_1", "training: Logits/moving_mean, float32"),
+        )
+    ]
 
 
 def test_only_the_reference_needs_numpy() -> None:
-    modules = ("archcompiler.testing", "archcompiler.testing.reference")
+    modules = ("archcompiler.testing", "archcompiler.reference")
     code = "\n".join(
         ("import sys", *(f"import {m}; print('numpy' in sys.modules)" for m in modules))
     )

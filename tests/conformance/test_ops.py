@@ -18,9 +18,9 @@ from archcompiler.ops import OPS
 from archcompiler.ops.activate import Activate
 from archcompiler.ops.dropout import Dropout
 from archcompiler.ops.unit import Unit
+from archcompiler.reference import OPS as REFERENCE
+from archcompiler.reference import evaluate, slopes
 from archcompiler.testing import example_network, example_networks
-from archcompiler.testing.reference import OPS as REFERENCE
-from archcompiler.testing.reference import evaluate, slopes
 
 EXAMPLES = {e.network.name: e for e in example_networks()}
 NORMED = [

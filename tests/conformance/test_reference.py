@@ -11,7 +11,7 @@ import pytest
 from emitted import SHIPPED, SPECS, network
 from harness import FRAMEWORKS, Case, Results, difference
 
-from archcompiler.testing.reference import evaluate
+from archcompiler.reference import evaluate
 
 NAMES = tuple(name for name in SPECS if name not in SHIPPED)
 LIMIT = 1e-12

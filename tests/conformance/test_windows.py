@@ -16,8 +16,8 @@ from archcompiler.op import ShapeError, read_attributes
 from archcompiler.ops.avg_pool import AvgPool
 from archcompiler.ops.conv import Conv
 from archcompiler.ops.max_pool import MaxPool
+from archcompiler.reference import evaluate, slopes
 from archcompiler.source import parse
-from archcompiler.testing.reference import evaluate, slopes
 from archcompiler.yaml_writer import to_yaml
 
 Run = Mapping[str, Results]

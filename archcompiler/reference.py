@@ -1,8 +1,7 @@
 """Every op in NumPy, written from the ops' definitions alone: what a network means in numbers.
 
 Nothing here comes from a framework, nor from the arithmetic that archc infers shapes with, so that
-a mistake in either shows. Its worth is that it can be read beside docs/numerics.md. It needs NumPy,
-which no other module of archc imports.
+a mistake in either shows. Its worth is that it can be read beside docs/numerics.md.
 """
 
 from __future__ import annotations
