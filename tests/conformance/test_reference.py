@@ -62,9 +62,12 @@ def test_training_is_that_of_the_definition(run: Run, name: str, framework: str)
     }
 
 
-def test_a_network_in_float32_stays_in_float32() -> None:
-    made = network("split_forks")
+@pytest.mark.parametrize("name", ["ceil_pools", "many_ops", "split_forks", "vector_norms"])
+def test_a_network_in_float32_stays_in_float32(name: str) -> None:
+    made = network(name)
     weights = {k: v.astype(np.float32) for k, v in harness.weights(made).items()}
-    images = harness.images("split_forks", made).astype(np.float32)
-    found = evaluate(made, weights, images).values
-    assert {v.dtype for v in found.values()} == {np.dtype(np.float32)}
+    images = harness.images(name, made).astype(np.float32)
+    for training in (False, True):
+        found = evaluate(made, weights, images, training=training)
+        arrays = (*found.values.values(), *found.statistics.values())
+        assert {v.dtype for v in arrays} == {np.dtype(np.float32)}
