@@ -23,6 +23,7 @@ COMMANDS = {
     "build": "Write a spec's network as source for a framework.",
     "verify": "Run the emitted code and compare it with the spec.",
     "summary": "Show the layers: shapes, weights, multiply-adds.",
+    "weights": "Show, import and export weights.",
     "bench": "Measure the emitted code, several backends side by side.",
     "resolve": "Write a spec with everything expanded.",
     "explain": "Say what an error code means, with an example.",

@@ -46,10 +46,14 @@ def locate(words: Iterable[str]) -> Located:
 
 def shipped() -> dict[str, Path]:
     """Return the specs that come with archc, by name."""
+    return {path.stem: path for path in _specs_in(shipped_folder())}
+
+
+def shipped_folder() -> Path:
+    """Return the folder of the specs that come with archc."""
     here = Path(__file__).parent
     installed = here / "specs"  # in a wheel; an editable install has them beside the package
-    folder = installed if installed.is_dir() else here.parent / "specs"
-    return {path.stem: path for path in _specs_in(folder)}
+    return installed if installed.is_dir() else here.parent / "specs"
 
 
 def _once(assignment: Assignment, others: list[Assignment]) -> Assignment:

@@ -1,0 +1,64 @@
+"""Safetensors files: bytes to arrays and back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from archcompiler.weights.files import replacing
+from archcompiler.weights.header import Header, read_header
+from archcompiler.weights.libraries import library, numpy
+from archcompiler.weights.problems import Problems
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array = np.ndarray[Any, np.dtype[Any]]
+
+DTYPES = {
+    "F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "i1",
+    "U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "u1", "BOOL": "?",
+}  # fmt: skip
+"""numpy's word for each dtype that it has."""
+
+
+def tensors_of(path: Path, header: Header, names: Iterable[str]) -> dict[str, Array]:
+    """Read some tensors; float16 and bfloat16 become float32, which is exact."""
+    np = numpy()
+    found = {}
+    with path.open("rb") as file:
+        for name in names:
+            stored = header.tensors[name]
+            file.seek(header.start + stored.begin)
+            data = file.read(stored.end - stored.begin)
+            if stored.dtype == "BF16":
+                wide = np.frombuffer(data, "<u2").astype("<u4") << 16
+                found[name] = wide.view("<f4").reshape(stored.shape)
+            else:
+                array = np.frombuffer(data, DTYPES[stored.dtype]).reshape(stored.shape)
+                found[name] = array.astype("f4") if stored.dtype == "F16" else array.copy()
+    return found
+
+
+def read(path: Path, names: frozenset[str] = frozenset()) -> dict[str, Array]:
+    """Read a safetensors file of any library. Raises E101, E901, E902, E905, E907."""
+    header = read_header(path)
+    problems = Problems()
+    for name in header.twice:
+        problems.error("E907", f"{path} has two tensors that are called `{name}`")
+    for name, stored in header.tensors.items():
+        if stored.dtype not in DTYPES and stored.dtype != "BF16":
+            problems.error("E905", f"`{name}` is of the dtype {stored.dtype}, which is not read")
+    problems.raise_errors()
+    return tensors_of(path, header, header.tensors)
+
+
+def write(path: Path, tensors: Mapping[str, Array], metadata: Mapping[str, str]) -> None:
+    """Write a safetensors file, whole or not at all. Raises E603."""
+    np = numpy()
+    save = library("safetensors.numpy", "weights are written with it")
+    data = {name: np.ascontiguousarray(value) for name, value in tensors.items()}
+    content = save.save(data, dict(metadata))
+    with replacing(path) as beside:
+        beside.write_bytes(content)

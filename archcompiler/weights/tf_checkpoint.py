@@ -1,0 +1,90 @@
+"""TensorFlow's checkpoints: PREFIX.index and PREFIX.data-00000-of-00001.
+
+TensorFlow runs in a process of its own: it talks much, and what a damaged file does to it does
+nothing to archc. The tensors pass through a safetensors file between the two.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from archcompiler.weights import safetensors_file
+from archcompiler.weights.files import regular, unwritable
+from archcompiler.weights.libraries import need
+from archcompiler.weights.problems import broken
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array = np.ndarray[Any, np.dtype[Any]]
+
+INDEX = ".index"
+DATA = ".data-00000-of-00001"
+
+
+def prefix_of(path: Path) -> Path:
+    """Return what a checkpoint is called without the endings of its files."""
+    name = path.name.removesuffix(INDEX)
+    return path.with_name(name.partition(".data-")[0])
+
+
+def read(path: Path, names: frozenset[str] = frozenset()) -> dict[str, Array]:
+    """Read every tensor of numbers. Raises E101, E701, E901."""
+    prefix = prefix_of(path)
+    regular(Path(f"{prefix}{INDEX}"))
+    need("tensorflow", "this file is read with it")
+    with tempfile.TemporaryDirectory(prefix="archc-") as folder:
+        between = Path(folder, "tensors.safetensors")
+        said = _child("read", prefix.resolve(), between)
+        if said is not None:
+            raise broken(prefix, "the checkpoint is cut off or damaged", said)
+        return safetensors_file.read(between)
+
+
+def write(path: Path, tensors: Mapping[str, Array], depth_order: tuple[str, ...] = ()) -> None:
+    """Write a checkpoint; the index, which makes it one, comes last. Raises E603, E701."""
+    prefix = prefix_of(path)
+    need("tensorflow", "this file is written with it")
+    try:
+        with tempfile.TemporaryDirectory(prefix=".archc-", dir=prefix.parent) as folder:
+            between = Path(folder, "tensors.safetensors")
+            beside = Path(folder, "checkpoint").resolve()
+            safetensors_file.write(between, tensors, {})
+            said = _child("write", beside, between)
+            if said is not None:
+                raise unwritable(prefix, OSError(said))
+            for ending in (DATA, INDEX):
+                os.replace(f"{beside}{ending}", f"{prefix}{ending}")
+    except OSError as error:
+        raise unwritable(prefix, error) from None
+
+
+def _child(what: str, prefix: Path, between: Path) -> str | None:
+    """Run `tf_process`; return the last line it said where it failed."""
+    command = [
+        sys.executable,
+        "-m",
+        "archcompiler.weights.tf_process",
+        what,
+        str(prefix),
+        str(between),
+    ]
+    environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
+    run = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        env=environment,
+        stdin=subprocess.DEVNULL,
+    )
+    if run.returncode == 0:
+        return None
+    lines = [line for line in run.stderr.splitlines() if line.strip()]
+    return lines[-1] if lines else f"exit code {run.returncode}"

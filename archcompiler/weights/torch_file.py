@@ -1,0 +1,81 @@
+"""PyTorch's files (.pth, .pt): a state_dict, read without running anything that is in it."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from archcompiler.errors import ArchcError, Diagnostic
+from archcompiler.weights.files import regular, replacing
+from archcompiler.weights.libraries import library
+from archcompiler.weights.problems import Problems, broken
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array = np.ndarray[Any, np.dtype[Any]]
+
+INSIDE = ("state_dict", "model")
+"""Where checkpoints of training loops keep the state_dict."""
+
+
+def read(path: Path, names: frozenset[str] = frozenset()) -> dict[str, Array]:
+    """Read every tensor by its key; float16 and bfloat16 become float32, which is exact.
+
+    Raises E101, E901 for a damaged file, E905 for what is no plain tensor, E910 for a pickle that
+    holds code: it is refused unread.
+    """
+    regular(path)
+    torch = library("torch", "this file is read with it")
+    try:
+        mapped = zipfile.is_zipfile(path)
+        found = torch.load(str(path), map_location="cpu", weights_only=True, mmap=mapped)
+    except Exception as error:  # over a damaged file it raises nearly any kind
+        raise _refused(path, str(error)) from None
+    for key in INSIDE:
+        if isinstance(found, Mapping) and isinstance(found.get(key), Mapping):
+            found = found[key]
+    if not isinstance(found, Mapping):
+        raise broken(path, "the file holds no state_dict", "save `model.state_dict()`")
+    problems = Problems()
+    tensors = {}
+    for key, value in found.items():
+        if not isinstance(value, torch.Tensor) or not isinstance(key, str):
+            problems.error("E905", f"`{key}` of the file is no tensor")
+        elif not _is_plain(torch, value):
+            problems.error("E905", f"`{key}` is {value.dtype}, which is not read")
+        else:
+            narrow = value.dtype in (torch.float16, torch.bfloat16)
+            plain = value.detach().to(torch.float32) if narrow else value.detach()
+            tensors[key] = plain.contiguous().numpy().copy()
+    problems.raise_errors()
+    return tensors
+
+
+def _is_plain(torch: Any, value: Any) -> bool:
+    strided = value.layout is torch.strided and value.device.type == "cpu"
+    return bool(strided and not value.is_quantized and not value.is_complex())
+
+
+def _refused(path: Path, error: str) -> ArchcError:
+    """Tell code from damage by what PyTorch says."""
+    words = ("Unsupported", "GLOBAL", "TorchScript", "not an allowed global", "disallowed")
+    if not any(word in error for word in words):
+        return broken(path, "the file is cut off or damaged", "PyTorch cannot read it either")
+    return ArchcError(
+        Diagnostic(
+            code="E910",
+            message=f"{path} holds code, which reading it would run; archc does not",
+            hint="save `model.state_dict()` alone, best as safetensors",
+        )
+    )
+
+
+def write(path: Path, tensors: Mapping[str, Array], depth_order: tuple[str, ...] = ()) -> None:
+    """Write a state_dict, whole or not at all. Raises E603."""
+    torch = library("torch", "this file is written with it")
+    state = {key: torch.from_numpy(value) for key, value in tensors.items()}
+    with replacing(path) as beside:
+        torch.save(state, str(beside))

@@ -1,0 +1,126 @@
+"""Import and export of whole files: find the map, read, convert, check, write."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from archcompiler.errors import USAGE_OR_ENVIRONMENT, ArchcError, Diagnostic
+from archcompiler.ir import Network
+from archcompiler.weights import keras_file
+from archcompiler.weights.exporting import give
+from archcompiler.weights.files import refuse_existing
+from archcompiler.weights.formats import format_of
+from archcompiler.weights.importing import Allowed, take
+from archcompiler.weights.report import Report
+from archcompiler.weights.sources import find_plan
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array = np.ndarray[Any, np.dtype[Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Imported:
+    """What an import gives: every weight by the IR's name, and the report."""
+
+    tensors: dict[str, Array]
+    report: Report
+
+
+def import_weights(
+    path: Path,
+    network: Network,
+    source: str | None = None,
+    *,
+    map_file: Path | None = None,
+    allow_missing: bool = False,
+    allow_unused: bool = False,
+    allow_different: bool = False,
+    drop_background: bool = False,
+) -> Imported:
+    """Read another library's file into weights of `network`, in the IR's axes.
+
+    `source` is the name of a map (`torchvision`), or `map_file` one of your own. Float16 and
+    bfloat16 are widened to float32; float32 and float64 stay. Raises `ArchcError` with all
+    problems: E101, E901, E902, E907 and E910 for the file; E904 to E906, E908, E909, E913 and E916
+    for its tensors; E911, E912 and E914 for the map; E915 for the file's name; E701 for a library
+    that is not installed.
+    """
+    plan = find_plan(network, source, map_file)
+    allowed = Allowed(
+        missing=allow_missing,
+        unused=allow_unused,
+        different=allow_different,
+        drop_background=drop_background,
+    )
+    wanted = frozenset(match.theirs for match in plan.matches if match.theirs)
+    found = _renumbered(format_of(path).read(path, wanted), plan.renumber)
+    tensors, report = take(network, plan, found, allowed)
+    return Imported(tensors=tensors, report=report)
+
+
+def export_weights(
+    path: Path,
+    network: Network,
+    tensors: Mapping[str, Array],
+    target: str | None = None,
+    *,
+    map_file: Path | None = None,
+    allow_missing: bool = False,
+    allow_different: bool = False,
+    force: bool = False,
+) -> Report:
+    """Write weights of `network`, by the IR's names, as a file of another library.
+
+    The name's ending says what kind of file. Raises `ArchcError`: E908, E912 and E913 for the
+    weights; E911 and E914 for the map; E915 for the file's name; E917 where there is a file that
+    `force` does not replace; E603 where it cannot be written; E701 for a library.
+    """
+    form = format_of(path, to_write=True)
+    plan = find_plan(network, target, map_file)
+    if form.write is keras_file.write and not plan.depth_order:
+        raise ArchcError(
+            Diagnostic(
+                code="E915",
+                message="a .weights.h5 has no names but an order, which the map does not say",
+                hint="write an .h5 and load it with `load_weights(path, by_name=True)`",
+            ),
+            exit_code=USAGE_OR_ENVIRONMENT,
+        )
+    refuse_existing(path, force=force)
+    allowed = Allowed(missing=allow_missing, different=allow_different)
+    found, report = give(network, plan, tensors, allowed)
+    named = {_first(name, plan.renumber): value for name, value in found.items()}
+    order = tuple(_first(f"{layer}/", plan.renumber)[:-1] for layer in plan.depth_order)
+    assert form.write is not None
+    form.write(path, named, order)
+    return report
+
+
+def _renumbered(tensors: Mapping[str, Array], classes: Iterable[str]) -> dict[str, Array]:
+    """Count Keras's automatic names from 0: `conv2d`, `conv2d_1` or `conv2d_94`, `conv2d_95`."""
+    layers = dict.fromkeys(name.rpartition("/")[0] for name in tensors)
+    new: dict[str, str] = {}
+    for word in classes:
+        numbered = re.compile(rf"{re.escape(word)}(?:_(\d+))?")
+        found = [(int(m[1] or 0), layer) for layer in layers if (m := numbered.fullmatch(layer))]
+        new |= {layer: f"{word}_{number}" for number, (_, layer) in enumerate(sorted(found))}
+    renamed = {}
+    for name, value in tensors.items():
+        layer, slash, word = name.rpartition("/")
+        renamed[f"{new.get(layer, layer)}{slash}{word}"] = value
+    return renamed
+
+
+def _first(name: str, classes: Iterable[str]) -> str:
+    """Name the first of Keras's automatic names as a new session does: `conv2d_0` is `conv2d`."""
+    layer, slash, word = name.rpartition("/")
+    for known in classes:
+        if layer == f"{known}_0":
+            layer = known
+    return f"{layer}{slash}{word}"
