@@ -36,9 +36,9 @@ def command() -> None:
     framework takes the same one.
 
     \b
-    archc weights import inception_v3.ckpt inception_v3 --from slim
-    archc weights show inception_v3.safetensors inception_v3
-    archc weights export inception_v3.safetensors inception_v3 --to torch -o model.pth
+    archc weights import v3.pth inception_v3 --from torch -o v3.safetensors
+    archc weights show v3.safetensors inception_v3
+    archc weights export v3.safetensors inception_v3 --to keras -o v3.weights.h5
     """
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from archcompiler.errors import ArchcError, Row, did_you_mean
+from archcompiler.errors import ArchcError, Row
 from archcompiler.ir import Network, Node
 from archcompiler.op import Weight
 from archcompiler.weights.background import Background
@@ -169,9 +169,6 @@ def _leftovers(work: _Import, missing: list[str], allowed: Allowed) -> None:
             continue
         work.report.unused.append(name)
         if not allowed.unused:
-            near = did_you_mean(name, missing)
-            work.problems.error(
-                "E909",
-                f"`{name}` of the file has no place in the network",
-                hint=near or "`--allow-unused` leaves such tensors out",
-            )
+            message = f"`{name}` of the file has no place in the network"
+            option = "`--allow-unused` leaves such tensors out"
+            work.problems.unknown(name, message, missing, option)

@@ -114,6 +114,8 @@ def _layers(node: Node | None) -> tuple[dict[tuple[str, ...], Place], Place | No
             choices = [pattern.names(word.strip()) for word in entry.key.split("|")]
             for alternatives in zip(*choices, strict=True):
                 paths = tuple(path for path, _ in alternatives)
+                if paths in layers:
+                    _wrong(entry.position, f"the map names `{paths[0]}` twice")
                 word = pattern.fill(place.word, alternatives[0][1])
                 layers[paths] = dataclasses.replace(place, word=word, position=entry.position)
         except pattern.PatternError as error:

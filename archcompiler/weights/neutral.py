@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from archcompiler.errors import ArchcError, Diagnostic, Row, did_you_mean
+from archcompiler.errors import ArchcError, Diagnostic, Row
 from archcompiler.ir import Network
 from archcompiler.weights import safetensors_file
 from archcompiler.weights.files import refuse_existing
@@ -132,8 +132,7 @@ def compare(
             problems.error("E904", message, node.position, rows=rows)
     for name in shapes:
         if name not in known:
-            hint = did_you_mean(name, absent)
-            problems.error("E909", f"the network has no weight `{name}`", hint=hint)
+            problems.unknown(name, f"the network has no weight `{name}`", absent)
 
 
 def _of_absent_heads(network: Network, shapes: Mapping[str, object]) -> Iterator[str]:

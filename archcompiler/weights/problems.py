@@ -6,14 +6,18 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from archcompiler.errors import USAGE_OR_ENVIRONMENT, ArchcError, Diagnostic, Row
+from archcompiler.errors import USAGE_OR_ENVIRONMENT, ArchcError, Diagnostic, Row, did_you_mean
 from archcompiler.fields import shape_text
 from archcompiler.ir import Network, Node
 from archcompiler.op import Weight
 from archcompiler.position import Position
 
-MOST_COLLECTED = 500
+MOST_COLLECTED = 10_000
 """A file may hold a million wrong names; what is told is bounded."""
+
+
+MOST_HINTS = 20
+"""Looking for near names costs time, and nobody reads more."""
 
 
 @dataclass(slots=True)
@@ -40,6 +44,13 @@ class Problems:
                     code=code, message=message, position=position, rows=tuple(rows), hint=hint
                 )
             )
+
+    def unknown(
+        self, name: str, message: str, known: Iterable[str], otherwise: str | None = None
+    ) -> None:
+        """Record E909 for a tensor of that name, with the nearest of the names that are missing."""
+        near = did_you_mean(name, known) if self.count < MOST_HINTS else None
+        self.error("E909", message, hint=near or otherwise)
 
     def lacks(
         self,

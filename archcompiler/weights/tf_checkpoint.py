@@ -67,14 +67,8 @@ def write(path: Path, tensors: Mapping[str, Array], depth_order: tuple[str, ...]
 
 def _child(what: str, prefix: Path, between: Path) -> str | None:
     """Run `tf_process`; return the last line it said where it failed."""
-    command = [
-        sys.executable,
-        "-m",
-        "archcompiler.weights.tf_process",
-        what,
-        str(prefix),
-        str(between),
-    ]
+    module = "archcompiler.weights.tf_process"
+    command = [sys.executable, "-m", module, what, str(prefix), str(between)]
     environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
     run = subprocess.run(
         command,

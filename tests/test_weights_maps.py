@@ -1,0 +1,172 @@
+"""Name maps: what they say is found, and what they say wrongly has a line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from weights_kit import CASES, MAP, codes, errors, small
+
+from archcompiler.compiler import compile_file
+from archcompiler.locate import shipped
+from archcompiler.weights import pattern
+from archcompiler.weights.mapfile import read_map
+from archcompiler.weights.plan import plan
+from archcompiler.weights.sources import OWN, find_plan, shipped_maps, sources
+
+ROOT = Path(__file__).parents[1]
+
+
+def names_of(text: str) -> list[str]:
+    return [name for name, _ in pattern.names(text)]
+
+
+def test_patterns() -> None:
+    assert names_of("a") == ["a"]
+    assert names_of("a_{1, 2}/{b,c}") == ["a_1/b", "a_1/c", "a_2/b", "a_2/c"]
+    for key, value, wanted in (
+        ("x{1,2}", "y{}", ["y1", "y2"]),
+        ("x{1,2}", "y{a,b}", ["ya", "yb"]),
+        ("x{1,2}/z{p,q}", "{}-{8,9}", ["1-8", "1-9", "2-8", "2-9"]),
+        ("x{1,2}", "same", ["same", "same"]),
+    ):
+        assert [pattern.fill(value, picks) for _, picks in pattern.names(key)] == wanted
+
+
+@pytest.mark.parametrize("text", ["a{b", "a}b", "a{b,,c}", "{}", "a{{b}}"])
+def test_wrong_patterns(text: str) -> None:
+    with pytest.raises(pattern.PatternError):
+        pattern.names(text)
+
+
+@pytest.mark.parametrize("value", ["{}{}", "{a,b,c}", "y{"])
+def test_values_that_do_not_fit(value: str) -> None:
+    [(_, picks), _] = pattern.names("x{1,2}")
+    with pytest.raises(pattern.PatternError):
+        pattern.fill(value, picks)
+
+
+def test_a_map_settles() -> None:
+    found = plan(read_map(MAP), small())
+    names = {match.ours: match.theirs for match in found.matches}
+    assert names["Stem/conv/kernel"] == "conv0.conv.weight"
+    assert names["Mix_2/Right/Conv/norm/beta"] == "mix2.b1.bn.bias"
+    assert names["Mix_2/Right/Conv/norm/gamma"] == "mix2.b1.bn.weight"  # theirs alone
+    assert names["Logits/fc/kernel"] == "fc2.weight"
+    assert not found.nameless
+    assert not found.without
+    assert found.ignores("mix1.b0.bn.num_batches_tracked")
+    assert not found.ignores("mix1.b0.bn.weight")
+
+
+@pytest.mark.parametrize("name", sorted(shipped()))
+def test_every_shipped_map_fits_its_network(name: str) -> None:
+    network = compile_file(shipped()[name]).network
+    for source in sources(name):
+        found = find_plan(network, source)
+        assert found.matches
+        assert not found.nameless, f"{name}.{source}.yaml lacks these"
+        taken = [m.ours for m in found.matches] + [n.weight_name(w) for n, w in found.without]
+        every = [n.weight_name(w) for n in network.walk() for w in n.weights]
+        assert sorted(n for n in taken if n in every) == sorted(every), "each once"
+        theirs = [m.theirs for m in found.matches if m.theirs]
+        assert len(theirs) == len(set(theirs))
+
+
+def test_shipped_maps_are_told_by_their_names() -> None:
+    files = sorted(p.name for p in (ROOT / "specs" / "weights").iterdir())
+    told = [f"{network}.{source}.yaml" for network in shipped() for source in shipped_maps(network)]
+    assert files == sorted(told)
+    for network in shipped():
+        for source, path in shipped_maps(network).items():
+            names = read_map(path)
+            assert (names.network, names.source) == (network, source)
+    assert set(sources("googlenet")) == {*OWN}
+
+
+def test_shipped_maps_are_small() -> None:
+    for path in (ROOT / "specs" / "weights").iterdir():
+        lines = path.read_text("utf-8").splitlines()
+        assert len(lines) < 80
+        assert all(len(line) <= 100 for line in lines)
+
+
+def test_alternatives_serve_other_names() -> None:
+    found = plan(read_map(MAP), small(("name: fc}", "name: Dense}")))
+    names = {match.ours: match.theirs for match in found.matches}
+    assert names["Logits/Dense/kernel"] == "fc2.weight"
+
+
+GOOD = MAP.read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "word"),
+    [
+        ("archc_map: 1", "archc_map: 2", 1, "archc_map: 1"),
+        ("archc_map: 1", "archc: 1", 1, "no `archc`"),
+        ("network: small\n", "", 1, "says `network`"),
+        ("network: small", "network: large", 1, "another network"),
+        ("layout: torch\n", "", 1, "says `layout`"),
+        ("layout: torch", "layout: troch", 5, "no layout"),
+        ("layout: torch", "layot: torch", 5, "no `layot`"),
+        ("  conv:\n", "  cnov:\n", 7, "no `cnov`"),
+        ("    beta:", "    bta:", 9, "no `bta`"),
+        ('"{}.bn.bias"', "bn.bias", 9, "one `{}`"),
+        ('"{}.bn.bias"', '"{}.{}"', 9, "one `{}`"),
+        ("mix{}.b0", "mix{1,2,3}.b0", 16, "3 alternatives"),
+        ("mix{}.b0", "mix{}{}.b0", 16, "more groups"),
+        ("Mix_{1,2}/Left", "Mix_{1,2/Left", 16, "brace"),
+        ("Logits/fc | Logits/Dense", "Logits/fc | Logits/{a,b}", 20, "equally many"),
+        ("{dense: aux}", "{dnse: aux}", 18, "no `dnse`"),
+        ("{dense: aux}", "{dense: aux, conv: aux}", 18, "is one"),
+        ("{dense: aux}", "[aux]", 18, "mapping"),
+        ("flatten: 4x3x4", "flatten: 12x4", 19, "`flatten` is a map"),
+        ("flatten: 4x3x4", "flatten: 4x3x0", 19, "`flatten` is a map"),
+        ("Mix_{1,2}/Left", "Mix_{1,1}/Left", 16, "`Mix_1/Left` twice"),
+        ("mix{}.b0", "mix1.b0", 16, "two weights"),
+        ("count_include_pad: true", "count_pad: true", 23, "no `count_pad`"),
+        ("avg_pool:", "avgpool:", 23, "no `avgpool`"),
+        ("count_include_pad: true", "count_include_pad: [1]", 23, "one value"),
+        ("layers:\n", "layers: [1]\nignore2:\n", 15, "no `ignore2`"),
+        ("layout: torch", "same_as: none", 5, "no small.none.yaml"),
+        ("layout: torch", "same_as: other", 5, "no small.other.yaml beside"),
+        ("[Images are in BGR.]", "[[1]]", 24, "a word"),
+    ],
+)
+def test_wrong_maps(tmp_path: Path, old: str, new: str, line: int, word: str) -> None:
+    assert old in GOOD
+    path = tmp_path / "small.other.yaml"
+    path.write_text(GOOD.replace(old, new, 1), "utf-8")
+    found = errors(lambda: plan(read_map(path), small()))
+    assert {d.code for d in found} == {"E911"}
+    assert word in found[0].message
+    assert found[0].position is not None
+    assert found[0].position.line == line
+
+
+def test_same_as_is_one_step(tmp_path: Path) -> None:
+    (tmp_path / "small.a.yaml").write_text(GOOD.replace("source: other", "source: a"))
+    head = "archc_map: 1\nnetwork: small\nsource: {}\ntitle: twin\nsame_as: {}\n"
+    (tmp_path / "small.b.yaml").write_text(head.format("b", "a") + "notes: [Own.]\n")
+    (tmp_path / "small.c.yaml").write_text(head.format("c", "b"))
+    twin = read_map(tmp_path / "small.b.yaml")
+    assert (twin.source, twin.title, twin.notes) == ("b", "twin", ("Own.",))
+    [first, second] = twin.layers, read_map(tmp_path / "small.a.yaml").layers
+    assert {k: p.word for k, p in first.items()} == {k: p.word for k, p in second.items()}
+    assert codes(lambda: read_map(tmp_path / "small.c.yaml")) == ["E911"]
+
+
+def test_a_file_that_is_no_map() -> None:
+    assert codes(lambda: read_map(CASES / "none.yaml")) == ["E101"]
+    [error, *_] = errors(lambda: read_map(CASES / "small.yaml"))
+    assert error.code == "E911"
+
+
+def test_no_such_source() -> None:
+    network = compile_file(shipped()["inception_v3"]).network
+    [error] = errors(lambda: find_plan(network, "torchvison"))
+    assert (error.code, error.hint) == ("E914", "did you mean `torchvision`?")
+    [error] = errors(lambda: find_plan(network, "xyz"))
+    assert error.hint is not None
+    assert "`keras`, `slim`" in error.hint
