@@ -64,7 +64,7 @@ def raw(
     pairs: list[tuple[str, Any]] = [("__metadata__", dict(metadata))]
     body = b""
     for name, value in tensors.items():
-        data = np.ascontiguousarray(value).tobytes()
+        data = value.tobytes()
         place = [len(body), len(body) + len(data)]
         entry = {"dtype": words[value.dtype.name], "shape": [*value.shape], "data_offsets": place}
         pairs.append((name, entry))

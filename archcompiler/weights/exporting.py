@@ -44,7 +44,7 @@ def give(
             _drop_gamma(match, weights, report, problems)
         else:
             done = to_theirs(weights[match.ours], match, plan.layout)
-            value = numpy().ascontiguousarray(done.value)
+            value = numpy().asarray(done.value, order="C")
             tensors[match.theirs] = value
             report.used.append(
                 Used(
@@ -56,9 +56,8 @@ def give(
                 )
             )
     if not allowed.missing:
-        problems.lacks(missing, "the weights file", "`--allow-missing` writes what there is")
-        nameless: list[tuple[Node, Weight, str | None]] = [(n, w, None) for n, w in plan.nameless]
-        problems.lacks(nameless, "the map", "`--allow-missing` leaves it out")
+        problems.lacks(missing, "the weights file")
+        problems.lacks([(n, w, None) for n, w in plan.nameless], "the map")
     report.missing += [n.weight_name(w) for n, w, _ in missing]
     report.missing += [n.weight_name(w) for n, w in (*plan.without, *plan.nameless)]
     problems.raise_errors()

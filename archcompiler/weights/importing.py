@@ -69,7 +69,7 @@ def take(
         problems=Problems(),
         found={},
     )
-    missing: list[tuple[Node, Weight, str | None]] = [(n, w, None) for n, w in plan.nameless]
+    missing: list[tuple[Node, Weight, str | None]] = []
     for match in plan.matches:
         if match.weight is None:
             _drop_gamma(work, match)
@@ -80,9 +80,9 @@ def take(
         else:
             missing.append((match.node, match.weight, match.theirs))
     if not allowed.missing:
-        hint = "the map has no name for it" if plan.nameless else None
-        work.problems.lacks(missing, "the file", hint)
-    work.report.missing += [n.weight_name(w) for n, w in plan.without]
+        work.problems.lacks(missing, "the file")
+        work.problems.lacks([(n, w, None) for n, w in plan.nameless], "the map")
+    work.report.missing += [n.weight_name(w) for n, w in (*plan.without, *plan.nameless)]
     work.report.missing += [n.weight_name(w) for n, w, _ in missing]
     _leftovers(work, [theirs for _, _, theirs in missing if theirs], allowed)
     work.background.check(work.problems)

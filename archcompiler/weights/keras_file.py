@@ -89,9 +89,9 @@ def _read(h5: H5, names: frozenset[str], layers: Mapping[str, str]) -> dict[str,
         root = h5.child(h5.file, place)
         if root is not None:
             return _read_new(h5, root, names, layers)
-    root = h5.file if "layer_names" in h5.file.attrs else h5.child(h5.file, "model_weights")
-    if root is not None:
-        return _read_legacy(h5, root)
+    for root in (h5.file, h5.child(h5.file, "model_weights")):
+        if root is not None and {"layer_names", "layer_names0"} & set(root.attrs):
+            return _read_legacy(h5, root)
     raise broken(h5.path, "it holds no weights that Keras wrote")
 
 

@@ -56,7 +56,6 @@ class Problems:
         self,
         missing: Sequence[tuple[Node, Weight, str | None]],
         holder: str,
-        hint: str | None = None,
     ) -> None:
         """Record E908 for each layer that weights are missing of, with what they are called."""
         layers: dict[str, list[tuple[Node, Weight, str | None]]] = {}
@@ -74,7 +73,6 @@ class Problems:
                 f"{holder} lacks `{node.weight_name(first)}`{more}",
                 node.position,
                 rows=rows if more or weights[0][2] else (),
-                hint=hint,
             )
 
     def raise_errors(self) -> None:

@@ -58,7 +58,7 @@ def write(path: Path, tensors: Mapping[str, Array], metadata: Mapping[str, str])
     """Write a safetensors file, whole or not at all. Raises E603."""
     np = numpy()
     save = library("safetensors.numpy", "weights are written with it")
-    data = {name: np.ascontiguousarray(value) for name, value in tensors.items()}
+    data = {name: np.asarray(value, order="C") for name, value in tensors.items()}
     content = save.save(data, dict(metadata))
     with replacing(path) as beside:
         beside.write_bytes(content)

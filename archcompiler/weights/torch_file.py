@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import pickle
+import pickletools
+import warnings
 import zipfile
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +20,9 @@ if TYPE_CHECKING:
     import numpy as np
 
     Array = np.ndarray[Any, np.dtype[Any]]
+
+CODE = ("GLOBAL", "STACK_GLOBAL", "INST")
+"""The operations of a pickle that name a function or class."""
 
 INSIDE = ("state_dict", "model")
 """Where checkpoints of training loops keep the state_dict."""
@@ -31,7 +38,9 @@ def read(path: Path, names: frozenset[str] = frozenset()) -> dict[str, Array]:
     torch = library("torch", "this file is read with it")
     try:
         mapped = zipfile.is_zipfile(path)
-        found = torch.load(str(path), map_location="cpu", weights_only=True, mmap=mapped)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found = torch.load(str(path), map_location="cpu", weights_only=True, mmap=mapped)
     except Exception as error:  # over a damaged file it raises nearly any kind
         raise _refused(path, str(error)) from None
     for key in INSIDE:
@@ -60,10 +69,9 @@ def _is_plain(torch: Any, value: Any) -> bool:
 
 
 def _refused(path: Path, error: str) -> ArchcError:
-    """Tell code from damage by what PyTorch says."""
-    words = ("Unsupported", "GLOBAL", "TorchScript", "not an allowed global", "disallowed")
-    if not any(word in error for word in words):
-        return broken(path, "the file is cut off or damaged", "PyTorch cannot read it either")
+    """Tell code from damage: by what PyTorch says, else by the operations of the pickle."""
+    if "GLOBAL" not in error and "TorchScript" not in error and not _names_code(path):
+        return broken(path, "the file is cut off, damaged, or no state_dict of PyTorch")
     return ArchcError(
         Diagnostic(
             code="E910",
@@ -71,6 +79,17 @@ def _refused(path: Path, error: str) -> ArchcError:
             hint="save `model.state_dict()` alone, best as safetensors",
         )
     )
+
+
+def _names_code(path: Path) -> bool:
+    """Tell whether a bare pickle names a function or class; its operations are listed, not run."""
+    with path.open("rb") as file:
+        if file.read(1) != pickle.PROTO:
+            return False
+        file.seek(0)
+        with suppress(Exception):  # whatever stands in the file
+            return any(operation.name in CODE for operation, _, _ in pickletools.genops(file))
+    return False
 
 
 def write(path: Path, tensors: Mapping[str, Array], depth_order: tuple[str, ...] = ()) -> None:
