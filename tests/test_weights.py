@@ -213,8 +213,13 @@ def test_all_faults_come_together(network: Network, file: Path) -> None:
     tensors["Stem/norm/beta"] = np.ones(4, "int64")
     tensors["Logits/fc/bias"] = np.ones(6, "f")
     tensors["more"] = tensors.pop("Side/Conv/bias")
+    tensors["Mix_1/Left/norm/beta"][0] = math.inf
     file.write_bytes(raw(tensors, pair("small")))
-    assert sorted(codes(lambda: weights.read(file, network))) == ["E904", "E905", "E908", "E909"]
+    every = ["E904", "E905", "E906", "E908", "E909"]
+    assert sorted(codes(lambda: weights.read(file, network))) == every
+    other = file.with_name("other.safetensors")
+    assert sorted(codes(lambda: weights.write(other, network, tensors))) == every
+    assert not other.exists()
 
 
 def test_a_variant_with_gamma_lacks_it(network: Network, file: Path) -> None:

@@ -101,12 +101,12 @@ def import_command(
         --drop-background -o v3.safetensors
     """
     from archcompiler import weights
-    from archcompiler.weights.files import refuse_existing
+    from archcompiler.weights.neutral import refuse_name
 
     network = only_network(words)
     _one_map("--from", source, map_file, network.name)
     target = output or Path(f"{network.name}.safetensors")
-    refuse_existing(target, force=force)
+    refuse_name(target, force=force)
     imported = weights.import_weights(file, network, source, map_file=map_file, **allowed)
     weights.write(target, network, imported.tensors, partial=allowed["allow_missing"], force=force)
     _tell(imported.report, f"{network.name} from {imported.report.source}", target, form)

@@ -39,7 +39,7 @@ def give(
         if match.weight is None:
             _fill_gamma(match, weights, tensors, report)
         elif match.ours not in weights:
-            missing.append((match.node, match.weight, match.theirs))
+            missing.append((match.node, match.weight, None))
         elif match.theirs is None:
             _drop_gamma(match, weights, report, problems)
         else:

@@ -82,7 +82,8 @@ def format_of(path: Path, *, to_write: bool = False) -> Format:
 
 
 def _no_format(message: str, to_write: bool) -> ArchcError:
-    endings = [e for f in FORMATS if f.write or not to_write for e in f.endings]
+    fit = [f for f in FORMATS if f.write or not to_write]
+    endings = [e for f in fit for e in f.endings if e != tf_checkpoint.INDEX]
     return ArchcError(
         Diagnostic(code="E915", message=message, hint=f"it ends in {', '.join(endings)}"),
         exit_code=USAGE_OR_ENVIRONMENT,

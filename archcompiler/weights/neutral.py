@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from archcompiler.errors import ArchcError, Diagnostic, Row
+from archcompiler.errors import USAGE_OR_ENVIRONMENT, ArchcError, Diagnostic, Row
 from archcompiler.ir import Network
 from archcompiler.weights import safetensors_file
 from archcompiler.weights.files import refuse_existing
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[Any]]
 
 FORMAT = "archc"
+SUFFIX = ".safetensors"
 DTYPES = {"F32": "float32", "F64": "float64"}
 
 
@@ -69,8 +70,10 @@ def read(path: Path, network: Network, *, partial: bool = False) -> dict[str, Ar
             )
     shapes = {name: stored.shape for name, stored in header.tensors.items()}
     compare(shapes, network, problems, partial=partial)
-    problems.raise_errors()
-    found = safetensors_file.tensors_of(path, header, (n for n in known if n in shapes))
+    if header.twice:  # their places are not checked, so nothing is read
+        problems.raise_errors()
+    wanted = [n for n in known if n in shapes and header.tensors[n].dtype in DTYPES]
+    found = safetensors_file.tensors_of(path, header, wanted)
     check_values(found, network, problems)
     problems.raise_errors()
     return found
@@ -87,10 +90,10 @@ def write(
     """Write a neutral file, whole or not at all.
 
     `tensors` are by the IR's names and axes; `partial` allows any to be absent; `force` replaces a
-    file. Raises `ArchcError`: E904 to E906, E908 and E909 for the tensors, E917 where there is a
-    file, E603 where it cannot be written.
+    file. Raises `ArchcError`: E904 to E906, E908 and E909 for the tensors, E915 for a name that
+    does not end in .safetensors, E917 where there is a file, E603 where it cannot be written.
     """
-    refuse_existing(path, force=force)
+    refuse_name(path, force=force)
     problems = Problems()
     known = places(network)
     for name, value in tensors.items():
@@ -101,11 +104,20 @@ def write(
             )
     shapes = {name: tuple(value.shape) for name, value in tensors.items()}
     compare(shapes, network, problems, partial=partial)
-    problems.raise_errors()
     check_values(tensors, network, problems)
     problems.raise_errors()
     ordered = {name: tensors[name] for name in known if name in tensors}
     safetensors_file.write(path, ordered, {"format": FORMAT, "network": network.name})
+
+
+def refuse_name(path: Path, *, force: bool) -> None:
+    """Raise E915 or E917 where no neutral file can be written under a name."""
+    if path.suffix != SUFFIX:
+        raise ArchcError(
+            Diagnostic(code="E915", message=f"a neutral file ends in {SUFFIX}, not as {path.name}"),
+            exit_code=USAGE_OR_ENVIRONMENT,
+        )
+    refuse_existing(path, force=force)
 
 
 def compare(

@@ -60,6 +60,11 @@ class Plan:
     renumber: tuple[str, ...] = ()
     depth_order: tuple[str, ...] = ()
 
+    @property
+    def names(self) -> frozenset[str]:
+        """Return the source's name of every weight that it has a name for."""
+        return frozenset(match.theirs for match in self.matches if match.theirs)
+
     def ignores(self, name: str) -> bool:
         """Tell whether the map leaves a tensor of the source out on purpose."""
         return any(fnmatchcase(name, p) for p in self.ignore)

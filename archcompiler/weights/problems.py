@@ -57,7 +57,7 @@ class Problems:
         missing: Sequence[tuple[Node, Weight, str | None]],
         holder: str,
     ) -> None:
-        """Record E908 for each layer that weights are missing of, with what they are called."""
+        """Record E908 for each layer that lacks weights, by the source's names if given."""
         layers: dict[str, list[tuple[Node, Weight, str | None]]] = {}
         for one in missing:
             layers.setdefault(one[0].path, []).append(one)
@@ -65,7 +65,7 @@ class Problems:
             node, first, _ = weights[0]
             more = f" and {len(weights) - 1} more of this layer" if len(weights) > 1 else ""
             rows = [
-                Row(label=n.weight_name(w), value=theirs or shown(w.shape))
+                Row(label=theirs) if theirs else Row(label=n.weight_name(w), value=shown(w.shape))
                 for n, w, theirs in weights
             ]
             self.error(

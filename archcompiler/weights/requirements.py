@@ -20,8 +20,7 @@ def differences(plan: Plan, network: Network) -> list[Diagnostic]:
     found = [
         Diagnostic(
             code="E912",
-            message=f"{plan.title} computes something else: its `{requirement.op}` has "
-            f"`{_pair(requirement)}`",
+            message=f"{plan.title} computes this with `{_pair(requirement)}`",
             position=node.position,
             hint=f"write `{_pair(requirement)}` at the layer or in "
             f"`defaults: {{{requirement.op}: ...}}`; `--allow-different` takes the weights as "

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 
 from archcompiler.errors import USAGE_OR_ENVIRONMENT, ArchcError, Diagnostic, did_you_mean, one_of
@@ -49,6 +51,16 @@ def find_plan(network: Network, source: str | None, map_file: Path | None = None
         ),
         exit_code=USAGE_OR_ENVIRONMENT,
     )
+
+
+def fitting(network: Network, tensors: Collection[str]) -> tuple[list[str], int]:
+    """Return the sources whose names most of these tensors have, and how many have."""
+    counts = {}
+    for source in sources(network.name):
+        with suppress(ArchcError):
+            counts[source] = len(find_plan(network, source).names & set(tensors))
+    most = max(counts.values())
+    return [source for source, count in counts.items() if count == most], most
 
 
 def _own(network: Network, source: str) -> Plan:

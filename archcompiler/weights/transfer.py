@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from archcompiler.errors import USAGE_OR_ENVIRONMENT, ArchcError, Diagnostic
+from archcompiler.errors import USAGE_OR_ENVIRONMENT, ArchcError, Diagnostic, Row, listed
 from archcompiler.ir import Network
 from archcompiler.weights import keras_file
 from archcompiler.weights.exporting import give
 from archcompiler.weights.files import refuse_existing
 from archcompiler.weights.formats import format_of
 from archcompiler.weights.importing import Allowed, take
+from archcompiler.weights.plan import Plan
 from archcompiler.weights.report import Report
-from archcompiler.weights.sources import find_plan
+from archcompiler.weights.sources import find_plan, fitting
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,9 +48,9 @@ def import_weights(
 
     `source` is the name of a map (`torchvision`), or `map_file` one of your own. Float16 and
     bfloat16 are widened to float32; float32 and float64 stay. Raises `ArchcError` with all
-    problems: E101, E901, E902, E907 and E910 for the file; E904 to E906, E908, E909, E913 and E916
-    for its tensors; E911, E912 and E914 for the map; E915 for the file's name; E701 for a library
-    that is not installed.
+    problems: E101, E901 to E903, E907 and E910 for the file; E904 to E906, E908, E909, E913 and
+    E916 for its tensors; E911, E912 and E914 for the map; E915 for the file's name; E701 for a
+    library that is not installed.
     """
     plan = find_plan(network, source, map_file)
     allowed = Allowed(
@@ -58,8 +59,9 @@ def import_weights(
         different=allow_different,
         drop_background=drop_background,
     )
-    wanted = frozenset(match.theirs for match in plan.matches if match.theirs)
-    found = _renumbered(format_of(path).read(path, wanted), plan.renumber)
+    found = _renumbered(format_of(path).read(path, plan.names), plan.renumber)
+    if not allow_missing:
+        _refuse_other(path, network, plan, found)
     tensors, report = take(network, plan, found, allowed)
     return Imported(tensors=tensors, report=report)
 
@@ -100,6 +102,26 @@ def export_weights(
     assert form.write is not None
     form.write(path, named, order)
     return report
+
+
+def _refuse_other(path: Path, network: Network, plan: Plan, found: Collection[str]) -> None:
+    """Raise E903 where most names are not those of the source: one error instead of hundreds."""
+    known = len(plan.names & set(found))
+    if 2 * known >= len(plan.names):
+        return
+    better, count = fitting(network, found)
+    options = listed([f"`--from {source}`" for source in better], "or")
+    hint = f"{options} fits {count:,} of the file's" if count > known else None
+    strange = next((name for name in found if name not in plan.names), "nothing")
+    lacking = next((m.theirs for m in plan.matches if m.theirs and m.theirs not in found), "")
+    raise ArchcError(
+        Diagnostic(
+            code="E903",
+            message=f"{path} is not of {plan.title}: {known:,} of {len(plan.names):,} names fit",
+            rows=(Row(label="the file has", value=strange), Row(label="it lacks", value=lacking)),
+            hint=hint,
+        )
+    )
 
 
 def _renumbered(tensors: Mapping[str, Array], classes: Iterable[str]) -> dict[str, Array]:
