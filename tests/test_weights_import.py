@@ -172,7 +172,10 @@ def test_shape(network: Network, theirs: Tensors, file: Path) -> None:
 def test_a_kernel_of_pixels_is_no_dense(network: Network, theirs: Tensors, file: Path) -> None:
     network = small(COUNTS, ("{conv: $wide, kernel: 1}", "{conv: $wide, kernel: 2x1}"))
     theirs["mix1.b0.conv.weight"] = np.ones((3, 8), "f")
-    assert "E904" in codes(lambda: taken(file, network, theirs))
+    theirs["mix2.b0.conv.weight"] = np.ones((2, 5, 2, 1), "f")
+    [error] = refused(file, network, theirs)
+    assert error.code == "E904"
+    assert "`mix1.b0.conv.weight`" in error.message
 
 
 def test_dtypes(network: Network, theirs: Tensors, file: Path) -> None:

@@ -125,6 +125,7 @@ GOOD = MAP.read_text("utf-8")
         ("flatten: 4x3x4", "flatten: 4x3x0", 19, "`flatten` is a map"),
         ("Mix_{1,2}/Left", "Mix_{1,1}/Left", 16, "`Mix_1/Left` twice"),
         ("mix{}.b0", "mix1.b0", 16, "two weights"),
+        ("  Stem: conv0\n", "  Stem: conv0\n  Root | Stem: conv9\n", 16, "`Stem` twice"),
         ("count_include_pad: true", "count_pad: true", 23, "no `count_pad`"),
         ("avg_pool:", "avgpool:", 23, "no `avgpool`"),
         ("count_include_pad: true", "count_include_pad: [1]", 23, "one value"),

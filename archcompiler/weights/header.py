@@ -119,7 +119,7 @@ def _check_places(path: Path, header: Header, room: int) -> None:
     end = 0
     for name, tensor in sorted(header.tensors.items(), key=lambda item: item[1].begin):
         wanted = math.prod(tensor.shape) * SIZES.get(tensor.dtype, 0)
-        if tensor.begin != end or (tensor.dtype in SIZES and tensor.end - end != wanted):
+        if tensor.begin != end or (tensor.dtype in SIZES and tensor.end - tensor.begin != wanted):
             raise _no_header(path, f"its header gives `{name}` a place that cannot be")
         end = tensor.end
     if end > room:
