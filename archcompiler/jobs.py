@@ -49,7 +49,8 @@ class Outcome:
         """Return what a task gave, by name."""
         from safetensors.numpy import load_file
 
-        return load_file(self.folder / f"{task}.safetensors")
+        found: Arrays = load_file(self.folder / f"{task}.safetensors")
+        return found
 
 
 def run(jobs: Sequence[Job], backend: Backend, folder: Path) -> list[Outcome]:
