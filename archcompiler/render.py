@@ -10,7 +10,7 @@ import jinja2
 
 from archcompiler import __version__
 from archcompiler.ir import Network
-from archcompiler.pretty import docstring
+from archcompiler.pretty import array, assign, docstring, literal
 
 
 @cache
@@ -48,6 +48,18 @@ class Bench:
     macs: int
     params: int
     has_loss: bool
+
+
+def weights_file(package: str, network: Network) -> str:
+    """Render a backend's `weights.py`."""
+    names = [literal(head.name) for head in network.training_heads]
+    return render(
+        package,
+        "weights.py.jinja",
+        header=header(network.origin),
+        name=literal(network.name),
+        heads="\n".join(assign("TRAINING_HEADS: list[str]", array(names), 0)),
+    )
 
 
 def benchmark(package: str, network: Network, class_name: str, has_loss: bool) -> str:

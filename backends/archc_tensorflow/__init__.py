@@ -23,16 +23,13 @@ class TensorflowBackend(Backend):
     @override
     def emit(self, network: Network) -> dict[str, str]:
         from archc_tensorflow.lower import lower
-        from archcompiler.pretty import literal
-        from archcompiler.render import benchmark, header, render
+        from archcompiler.render import benchmark, header, render, weights_file
 
         module = lower(network)
         first = header(network.origin)
         return {
             "model.py": render("archc_tensorflow", "model.py.jinja", module=module, header=first),
-            "weights.py": render(
-                "archc_tensorflow", "weights.py.jinja", header=first, name=literal(network.name)
-            ),
+            "weights.py": weights_file("archc_tensorflow", network),
             "benchmark.py": benchmark("archc_tensorflow", network, "", bool(module.loss)),
         }
 

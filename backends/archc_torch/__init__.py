@@ -31,16 +31,13 @@ class TorchBackend(Backend):
     @override
     def emit(self, network: Network) -> dict[str, str]:
         from archc_torch.lower import lower
-        from archcompiler.pretty import literal
-        from archcompiler.render import benchmark, header, render
+        from archcompiler.render import benchmark, header, render, weights_file
 
         module = lower(network)
         first = header(network.origin)
         return {
             "model.py": render("archc_torch", "model.py.jinja", module=module, header=first),
-            "weights.py": render(
-                "archc_torch", "weights.py.jinja", header=first, name=literal(network.name)
-            ),
+            "weights.py": weights_file("archc_torch", network),
             "benchmark.py": benchmark("archc_torch", network, module.name, bool(module.loss)),
         }
 
