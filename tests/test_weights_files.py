@@ -277,14 +277,16 @@ def test_names_come_from_the_config(tmp_path: Path) -> None:
     """Keras 3.0 wrote no names of layers into the weights."""
     inside, file = io.BytesIO(), tmp_path / "a.keras"
     with h5py.File(inside, "w") as opened:
-        for container in ("conv2d", "conv2d_1"):
-            opened.create_group(f"layers/{container}/vars")["0"] = ONES
+        for number, container in enumerate(("conv2d", "conv2d_1"), 1):
+            opened.create_group(f"layers/{container}/vars")["0"] = ONES * number
     layers = [{"class_name": c, "config": {"name": n}} for c, n in
               (("InputLayer", "in"), ("Conv2D", "b"), ("ReLU", "r"), ("Conv2D", "a"))]  # fmt: skip
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr("config.json", json.dumps({"config": {"layers": layers}}))
         archive.writestr("model.weights.h5", inside.getvalue())
-    assert list(keras_file.read(file)) == ["b/kernel", "a/kernel"]
+    found = keras_file.read(file)
+    assert (found["b/kernel"] == 1).all()
+    assert (found["a/kernel"] == 2).all()
     alone = tmp_path / "a.weights.h5"
     alone.write_bytes(inside.getvalue())
     [error] = errors(lambda: keras_file.read(alone))
@@ -308,6 +310,15 @@ def test_zips_do_not_fill_the_memory(tmp_path: Path) -> None:
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr("config.json", b"{}")
     assert codes(lambda: keras_file.read(file)) == ["E901"]
+
+
+def test_reading_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """HDF5 never comes back from some damaged files; here no file can be quick enough."""
+    monkeypatch.setattr(keras_file, "time_limit", lambda start, size: 0.001)
+    file = tmp_path / "a.h5"
+    legacy(file)
+    [error] = errors(lambda: keras_file.read(file))
+    assert (error.code, "takes no end" in error.message) == ("E901", True)
 
 
 def test_bounds_of_compression(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,8 @@
 
 A tensor is called `LAYER/WEIGHT` here, whatever the file. Keras 3 numbers layers by class in the
 order of their depth, and a layer's tensors from 0; the layer's own name is an attribute, or in the
-config of a .keras. Older files name both.
+config of a .keras. Older files name both. Files are read in a process of their own: over some that
+are damaged HDF5 goes round for ever, and nothing can interrupt it.
 """
 
 from __future__ import annotations
@@ -10,20 +11,31 @@ from __future__ import annotations
 import io
 import json
 import re
+import subprocess
+import tempfile
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from archcompiler.errors import ArchcError, Diagnostic
+from archcompiler.weights import safetensors_file
+from archcompiler.weights.child import last_line, run, time_limit
 from archcompiler.weights.files import regular, replacing
 from archcompiler.weights.h5 import H5, opened
-from archcompiler.weights.libraries import library
+from archcompiler.weights.libraries import library, need
 from archcompiler.weights.problems import broken
 
 if TYPE_CHECKING:
     import numpy as np
 
     Array = np.ndarray[Any, np.dtype[Any]]
+
+SECONDS = 60.0
+"""How long reading may take, beside the time for the file's size."""
+
+FILE_IS_WRONG = 3
+"""The exit code of the reading process where the file is at fault."""
 
 MEMBER = "model.weights.h5"
 MAX_CONFIG = 64 * 2**20
@@ -38,7 +50,26 @@ def read(path: Path, names: frozenset[str] = frozenset()) -> dict[str, Array]:
 
     `names` are those that somebody wants: they tell a norm without gamma from one without beta.
     """
-    regular(path)
+    size = regular(path)
+    need("h5py", "this file is read with it")
+    with tempfile.TemporaryDirectory(prefix="archc-") as folder:
+        between, wanted = Path(folder, "tensors.safetensors"), Path(folder, "names")
+        wanted.write_text("\n".join(sorted(names)), "utf-8")
+        words = map(str, (path, between, wanted))
+        try:
+            done = run("h5_process", *words, seconds=time_limit(SECONDS, size))
+        except subprocess.TimeoutExpired:
+            raise broken(path, "the file is damaged: to read it takes no end") from None
+        if done.returncode == FILE_IS_WRONG:
+            said = json.loads(done.stdout)
+            raise ArchcError(*(Diagnostic(code=c, message=m, hint=h) for c, m, h in said))
+        if done.returncode:
+            raise broken(path, "the file is cut off or damaged", last_line(done))
+        return safetensors_file.read(between)
+
+
+def read_here(path: Path, names: frozenset[str]) -> dict[str, Array]:
+    """Do so in this process, which HDF5 may hang over a damaged file."""
     if not zipfile.is_zipfile(path):
         with opened(path) as h5:
             return _read(h5, names, {})

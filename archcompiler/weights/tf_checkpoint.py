@@ -7,14 +7,13 @@ nothing to archc. The tensors pass through a safetensors file between the two.
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archcompiler.weights import safetensors_file
+from archcompiler.weights.child import last_line, run
 from archcompiler.weights.files import regular, unwritable
 from archcompiler.weights.libraries import need
 from archcompiler.weights.problems import broken
@@ -67,18 +66,5 @@ def write(path: Path, tensors: Mapping[str, Array], depth_order: tuple[str, ...]
 
 def _child(what: str, prefix: Path, between: Path) -> str | None:
     """Run `tf_process`; return the last line it said where it failed."""
-    module = "archcompiler.weights.tf_process"
-    command = [sys.executable, "-m", module, what, str(prefix), str(between)]
-    environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
-    run = subprocess.run(
-        command,
-        capture_output=True,
-        text=True,
-        errors="replace",
-        env=environment,
-        stdin=subprocess.DEVNULL,
-    )
-    if run.returncode == 0:
-        return None
-    lines = [line for line in run.stderr.splitlines() if line.strip()]
-    return lines[-1] if lines else f"exit code {run.returncode}"
+    done = run("tf_process", what, str(prefix), str(between))
+    return last_line(done) if done.returncode else None
