@@ -130,7 +130,8 @@ def _deviation(init: Init, shape: tuple[int, ...]) -> tuple[float, float]:
     kind = init.kind
     if kind == "variance_scaling":
         receptive = float(np.prod(shape[:-2]))
-        fan_in, fan_out = receptive * shape[-2], receptive * shape[-1]
+        # Of a bias, both fans are its length.
+        fan_in, fan_out = receptive * shape[-2:][0], receptive * shape[-1]
         fans = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}
         kind, number = str(init.distribution), (number / fans[str(init.mode)]) ** 0.5
         number *= {"truncated_normal": 1 / 0.8796, "normal": 1.0, "uniform": 3**0.5}[kind]

@@ -32,6 +32,7 @@ _STATEMENTS = {
     "glorot_uniform": "nn.init.xavier_uniform_({t})",
 }
 _SCALED = {
+    "glorot_uniform": (1.0, "fan_avg", "uniform"),
     "glorot_normal": (1.0, "fan_avg", "truncated_normal"),
     "he_normal": (2.0, "fan_in", "truncated_normal"),
     "he_uniform": (2.0, "fan_in", "uniform"),
@@ -147,7 +148,8 @@ def _statement(init: Init, tensor: str, number: str, helpers: dict[str, None]) -
     if init.kind == "truncated_normal":
         helpers["truncated_normal_"] = None
         return f"truncated_normal_({tensor}, {number})"
-    if init.kind in _STATEMENTS:
+    # torch's own refuses a bias, which has no two dimensions.
+    if init.kind in _STATEMENTS and (init.kind, tensor) != ("glorot_uniform", "module.bias"):
         return _STATEMENTS[init.kind].format(t=tensor, n=number)
     helpers["variance_scaling_"] = None
     scaled = _SCALED.get(init.kind, (init.value, init.mode, init.distribution))
