@@ -203,7 +203,7 @@ def live(nodes: Sequence[Node], wanted: Iterable[Value]) -> list[Node]:
 
 def is_name(source: str) -> bool:
     """Tell whether an expression is a variable, or an item of the results."""
-    return source.isidentifier() or (source.startswith("points[") and source.count("[") == 1)
+    return source.isidentifier() or re.fullmatch(r'points\["[^"]*"\]', source) is not None
 
 
 def is_tensor(expression: str | Expression) -> bool:
