@@ -14,7 +14,7 @@ import os
 import subprocess
 import sys
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,8 @@ HERE = Path(__file__).parent
 FRAMEWORKS = ("torch", "tensorflow")
 TOLERANCE = {"float32": 1e-5, "float64": 1e-12}
 """By dtype, what may differ, relative to the largest value."""
+HALVING = ("relu", "relu6", "gelu", "silu")
+"""Activations that drop what is below zero, or nearly."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +44,8 @@ class Case:
     checks: tuple[str, ...] = ()
     dtypes: tuple[str, ...] = ("float32",)
     images: np.ndarray | None = None
+    edit: Callable[[str, str], str] | None = None
+    """Makes a mistake: from a framework and the text of its `model.py` to another text."""
 
 
 def random(*seed: object) -> np.random.Generator:
@@ -89,7 +93,10 @@ def directions(name: str, network: Network) -> dict[str, np.ndarray]:
 
 
 def weights(network: Network) -> dict[str, np.ndarray]:
-    """Return He-scaled weights and norm statistics far from the identity, by the IR's names."""
+    """Return weights that keep the size of values, and norm statistics far from the identity.
+
+    Kernels are He-scaled before an activation that drops half of what it gets. By the IR's names.
+    """
     return {n.weight_name(w): _draw(n, w) for n in network.walk() for w in n.weights}
 
 
@@ -97,7 +104,8 @@ def _draw(node: Node, weight: Weight) -> np.ndarray:
     generator = random(node.weight_name(weight))
     if weight.name == "kernel":
         fan = weight.count / weight.shape[-1]
-        return generator.normal(0.0, (2.0 / fan) ** 0.5, weight.shape)
+        gain = 2.0 if getattr(node.op, "activation", None) in HALVING else 1.0
+        return generator.normal(0.0, (gain / fan) ** 0.5, weight.shape)
     if weight.name in ("gamma", "moving_variance"):
         return generator.uniform(0.5, 1.5, weight.shape)
     return generator.normal(0.0, 0.2, weight.shape)
@@ -170,6 +178,12 @@ def canonical_by_point(
 
 def trained(network: Network) -> frozenset[str]:
     """Return the weights that the training loss depends on, by the IR's names."""
+    live = computed(network, [h.node for h in (network.output_head, *network.training_heads)])
+    return frozenset(n.weight_name(w) for n in live for w in n.weights if w.trainable)
+
+
+def computed(network: Network, results: Iterable[Node]) -> list[Node]:
+    """Return the nodes that these depend on, and these."""
     producers: dict[Value, list[Node]] = {}
     same: dict[Value, list[Value]] = {}
     for node in network.walk():
@@ -178,9 +192,9 @@ def trained(network: Network) -> frozenset[str]:
         same.setdefault(node.output, []).extend(outputs)
         for graph in node.graphs:
             same.setdefault(graph.input, []).append(node.inputs[0])
-    wanted = [network.output_head.node.output, *(h.node.output for h in network.training_heads)]
+    wanted = [node.output for node in results]
     seen: set[Value] = set()
-    found: set[str] = set()
+    found: list[Node] = []
     while wanted:
         value = wanted.pop()
         if value in seen:
@@ -189,8 +203,8 @@ def trained(network: Network) -> frozenset[str]:
         wanted += same.get(value, [])
         for node in producers.get(value, []):
             wanted += [] if node.graphs else node.inputs
-            found |= {node.weight_name(w) for w in node.weights if w.trainable}
-    return frozenset(found)
+            found.append(node)
+    return found
 
 
 def decay(network: Network, values: Mapping[str, np.ndarray]) -> float:
@@ -232,6 +246,8 @@ def describe(framework: str, case: Case) -> dict[str, Any]:
 def write(framework: str, case: Case, folder: Path) -> None:
     """Write one case of a job."""
     files = emit(case.network, backend(framework))
+    if case.edit is not None:
+        files["model.py"] = case.edit(framework, files["model.py"])
     folder.mkdir(parents=True)
     for name, text in files.items():
         (folder / name).write_text(text, encoding="utf-8", newline="\n")

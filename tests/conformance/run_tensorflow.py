@@ -37,6 +37,22 @@ def points(case: Any) -> dict[str, Any]:
     return dict(case.model.end_points(case.network)(case.x, training=False))
 
 
+def nodes(case: Any) -> dict[str, Any]:
+    """Return what every layer gives, by its name, but of layers that give several."""
+    layers = {layer.name: layer.output for layer in case.network.layers}
+    single = {name: given for name, given in layers.items() if not isinstance(given, list | tuple)}
+    found = keras.Model(case.network.inputs, single)(case.x, training=False)
+    return dict(found)
+
+
+def facts(case: Any) -> dict[str, Any]:
+    """Return every tensor's shape, and counts."""
+    found: dict[str, Any] = {f"shape {v.path}": [*v.shape] for v in case.network.weights}
+    found["params"] = case.network.count_params()
+    found["trainable"] = sum(int(np.prod(v.shape)) for v in case.network.trainable_weights)
+    return found
+
+
 def output(case: Any) -> None:
     """Hold the output against its end point, and the model's against both."""
     given = case.model.inference(case.network)(case.x, training=False)
@@ -184,7 +200,7 @@ def saved_model(case: Any) -> None:
 
 
 CHECKS = (
-    points, output, gradients, point_gradients, training, chance, step, init,
+    points, nodes, facts, output, gradients, point_gradients, training, chance, step, init,
     traces, keras_file, saved_model,
 )  # fmt: skip
 

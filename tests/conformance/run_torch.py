@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import gc
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 from runner import load, main, weighings
 from torch import Tensor, nn
 from torch.fx.experimental.optimization import fuse
+from torch.utils.flop_counter import FlopCounterMode
 
 
 def prepare(case: Any, dtype: str) -> None:
@@ -55,6 +57,41 @@ def points(case: Any) -> dict[str, Any]:
         found = case.network.end_points(case.x)
     assert list(found) == [*case.model.END_POINTS] or {*found} == {*case.model.END_POINTS}
     return {k: v.numpy() for k, v in found.items()}
+
+
+def nodes(case: Any) -> dict[str, Any]:
+    """Return what every module gives, by its name, in evaluation and for the end points."""
+    found: dict[str, Any] = {}
+
+    def keep(name: str) -> Callable[[Any, Any, Tensor], None]:
+        def hook(module: Any, inputs: Any, result: Tensor) -> None:
+            found[name] = result.clone()  # what follows may change it in place
+
+        return hook
+
+    named = [(k, m) for k, m in case.network.named_modules() if k]
+    handles = [module.register_forward_hook(keep(name)) for name, module in named]
+    with torch.no_grad():
+        case.network(case.x)
+        case.network.end_points(case.x)
+    for handle in handles:
+        handle.remove()
+    return found
+
+
+def facts(case: Any) -> dict[str, Any]:
+    """Return every tensor's shape, and the multiply-adds that torch counts for one image."""
+    found = {f"shape {k}": [*v.shape] for k, v in case.network.state_dict().items() if v.ndim}
+    found["params"] = sum(v.numel() for v in case.network.state_dict().values() if v.ndim)
+    found["trainable"] = sum(p.numel() for p in case.network.parameters())
+    runs = {"inference": case.network, "all": case.network.end_points}
+    for name, run in runs.items():
+        with torch.no_grad(), FlopCounterMode(display=False) as counter:
+            run(case.x[:1])
+        operations = counter.get_total_flops()  # two for a multiply-add
+        assert operations % 2 == 0
+        found[f"macs {name}"] = operations // 2
+    return found
 
 
 def output(case: Any) -> None:
@@ -205,7 +242,8 @@ def compiled(case: Any) -> None:
 
 
 CHECKS = (
-    points, output, gradients, point_gradients, training, chance, step, init, sizes,
+    points, nodes, facts, output, gradients, point_gradients, training, chance, step, init,
+    sizes,
     trace, fold, script, export, compiled,
 )  # fmt: skip
 

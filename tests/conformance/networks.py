@@ -1,0 +1,295 @@
+"""Random networks: what is written, run and compared. `random_networks.py` runs many of them.
+
+A network is right where its static shapes, parameters and multiply-adds are those of both
+frameworks, and where both frameworks compute the same from the same weights and images, node by
+node and end point by end point.
+
+The measure is the largest difference over the largest value; of a gelu, which cancels far below
+zero, over the largest value that it reads. In float32 rounding alone may be more
+than the bound where a node is ill-conditioned: all its values cancel, or an activation leaves only
+what is far out on its tail. How much that is, a framework says itself, by its float32 against its
+float64: where both are as far off, a difference of up to ten times the smaller one is noise. A
+framework that is off alone is a mismatch, and so is any difference in float64.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import harness
+import numpy as np
+from harness import FRAMEWORKS, Case, Results
+from spec_writer import Spec, write_spec
+
+from archc_tensorflow.naming import Layers
+from archcompiler.backend import backend
+from archcompiler.build import emit
+from archcompiler.compiler import compile_node
+from archcompiler.errors import ArchcError
+from archcompiler.ir import Network, Node
+from archcompiler.ops.activate import Activate
+from archcompiler.ops.scale import Scale
+from archcompiler.ops.unit import Unit
+from archcompiler.source import parse
+from archcompiler.yaml_writer import to_yaml
+
+CHECKS = ("points", "nodes", "facts")
+FIXTURES = Path(__file__).parents[1] / "cases" / "random"
+"""What random networks found, shrunk."""
+TOLERANCE = {"float32": 1e-5, "float64": 1e-12}
+"""The largest difference that a node may have, relative to its largest value."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mismatch:
+    """One thing in which a network is not what it should be: `what` of `node`, and how far."""
+
+    network: str
+    what: str
+    node: str = ""
+    detail: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.network}: {self.what} {self.node}: {self.detail}"
+
+
+@dataclass(kw_only=True)
+class Tally:
+    """What was written, and what was compared."""
+
+    specs: int = 0
+    wrong: Counter[str] = field(default_factory=Counter)
+    """Specs that archc refuses, by code: the writer's mistakes."""
+    refused: Counter[str] = field(default_factory=Counter)
+    """Networks that a backend refuses, by backend and code."""
+    networks: int = 0
+    nodes: int = 0
+    points: int = 0
+    values: int = 0
+    """Nodes whose values were compared."""
+    noisy: int = 0
+    """Those that differ by more than 1e-5 in float32, but no more than float32's own rounding."""
+    largest: dict[str, float] = field(default_factory=lambda: dict.fromkeys(TOLERANCE, 0.0))
+    mismatches: list[Mismatch] = field(default_factory=list)
+
+    def add(self, other: Tally) -> None:
+        """Add what another tally counted."""
+        for name in ("specs", "networks", "nodes", "points", "values", "noisy"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.wrong += other.wrong
+        self.refused += other.refused
+        self.mismatches += other.mismatches
+        for dtype, value in other.largest.items():
+            self.largest[dtype] = max(self.largest[dtype], value)
+
+    def __str__(self) -> str:
+        differences = ", ".join(f"{value:.1e} in {dtype}" for dtype, value in self.largest.items())
+        return (
+            f"{self.networks:,} networks, {self.nodes:,} nodes ({self.values:,} with values), "
+            f"{self.points:,} end points, largest difference {differences}, "
+            f"{self.noisy} noisy, {len(self.mismatches)} mismatches; of {self.specs:,} specs "
+            f"{sum(self.wrong.values())} were wrong and {sum(self.refused.values())} refused"
+        )
+
+
+def compiled(spec: Spec) -> Network:
+    """Compile a spec. Raises `ArchcError`."""
+    name = f"{spec['name']}.yaml"
+    return compile_node(parse(to_yaml(spec), name), source=name).network
+
+
+def drawn(seeds: Iterable[int], tally: Tally) -> Iterator[tuple[Spec, Network]]:
+    """Yield the networks of seeds that archc and all backends take; count the others."""
+    for seed in seeds:
+        spec = write_spec(seed)
+        tally.specs += 1
+        try:
+            network = compiled(spec)
+        except ArchcError as error:
+            tally.wrong[error.diagnostics[0].code] += 1
+            continue
+        refusals = [r for framework in FRAMEWORKS if (r := refusal(network, framework))]
+        tally.refused.update(refusals)
+        if not refusals:
+            yield spec, network
+
+
+def refusal(network: Network, framework: str) -> str:
+    """Return the backend and the code with which it refuses a network; empty where it does not."""
+    try:
+        emit(network, backend(framework))
+    except ArchcError as error:
+        return f"{framework} {error.diagnostics[0].code}"
+    return ""
+
+
+def case(network: Network) -> Case:
+    """Return what the frameworks are to run."""
+    return Case(name=network.name, network=network, checks=CHECKS, dtypes=tuple(TOLERANCE))
+
+
+def compare(run: Mapping[str, Results], case: Case, tally: Tally) -> None:
+    """Compare what both frameworks made of a network with the IR, and with each other."""
+    found = [*_failures(run, case)]
+    if not found:
+        tally.nodes += sum(1 for _ in case.network.walk())
+        tally.points += len(case.network.end_points)
+        for framework in FRAMEWORKS:
+            found += _facts(run[framework], case)
+        found += _values(run, case, tally)
+    tally.networks += 1
+    tally.mismatches += found
+
+
+def _failures(run: Mapping[str, Results], case: Case) -> Iterator[Mismatch]:
+    for framework in FRAMEWORKS:
+        for dtype in case.dtypes:
+            for check in ("import", *CHECKS):
+                if failure := run[framework].failure(case.name, _check(check, dtype)):
+                    what = f"{framework} fails in `{_check(check, dtype)}`"
+                    yield Mismatch(network=case.name, what=what, detail=failure)
+                    break
+
+
+def _check(check: str, dtype: str) -> str:
+    return check if dtype == "float32" else f"{check}_{dtype}"
+
+
+def _facts(results: Results, case: Case) -> Iterator[Mismatch]:
+    network, framework = case.network, results.framework
+    found = {k: v.tolist() for k, v in results.numbers(case.name, "facts").items()}
+    total, evaluated = network.totals(), harness.computed(network, [network.output_head.node])
+    wanted: dict[str, object] = {
+        f"shape {harness.key(framework, node, weight)}": [
+            *harness.to_framework(framework, np.empty(weight.shape)).shape
+        ]
+        for node in network.walk()
+        for weight in node.weights
+    }
+    wanted |= {"params": total.params, "trainable": total.trainable}
+    if framework == "torch":
+        wanted |= {"macs all": total.macs, "macs inference": sum(n.macs for n in evaluated)}
+    for key in sorted({*found, *wanted}):
+        if found.get(key) != wanted.get(key):
+            detail = f"{wanted.get(key)} in archc, {found.get(key)} in {framework}"
+            yield Mismatch(network=case.name, what=f"{framework} {key}", detail=detail)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Place:
+    """A node or an end point, and what each framework gives there, in canonical layout."""
+
+    what: str
+    node: Node
+    given: Mapping[str, np.ndarray]
+    reads: float
+    """The largest value that a gelu reads, else 0."""
+
+    def error(self) -> float:
+        """Return how far the frameworks are apart."""
+        left, right = self.given.values()
+        return _difference(left, right, self.reads)
+
+
+def _places(run: Mapping[str, Results], case: Case, dtype: str) -> list[_Place]:
+    """Return all nodes that some result depends on, then all end points."""
+    network, layers = case.network, Layers(case.network)
+    nodes = {f: run[f].numbers(case.name, _check("nodes", dtype)) for f in FRAMEWORKS}
+    points = {f: run[f].numbers(case.name, _check("points", dtype)) for f in FRAMEWORKS}
+    results = [*(h.node for h in network.heads), *(e.node for e in network.end_points)]
+    live = {*harness.computed(network, results)}
+    found = []
+    for node in (n for n in network.walk() if n in live):
+        names = {"torch": node.path.replace("/", "."), "tensorflow": layers.layer(node.output)}
+        given = {f: nodes[f][name] for f, name in names.items() if name in nodes[f]}
+        found.append(("node", node, given))
+    for point in network.end_points:
+        given = {f: points[f][point.name] for f in FRAMEWORKS if point.name in points[f]}
+        found.append(("end point", point.node, given))
+    return [
+        _Place(
+            what=what,
+            node=node,
+            given={f: harness.map_from_framework(f, v) for f, v in given.items()},
+            reads=_read_by_gelu(node, layers, nodes["tensorflow"]),
+        )
+        for what, node, given in found
+    ]
+
+
+def _read_by_gelu(node: Node, layers: Layers, values: Mapping[str, np.ndarray]) -> float:
+    if isinstance(node.op, Unit) and node.op.activation == "gelu":
+        part = "norm" if node.op.norm else node.op.part
+        name = f"{layers.layer(node.output)}.{part}"
+    elif isinstance(node.op, Activate) and node.op.function == "gelu":
+        name = layers.layer(node.inputs[0])
+    else:
+        return 0.0
+    return float(np.abs(values[name]).max())
+
+
+def _values(run: Mapping[str, Results], case: Case, tally: Tally) -> Iterator[Mismatch]:
+    """Compare shapes and values at every node and end point."""
+    single, double = (_places(run, case, dtype) for dtype in ("float32", "float64"))
+    for rough, exact in zip(single, double, strict=True):
+        for dtype, place in (("float32", rough), ("float64", exact)):
+            yield from _shapes(case, place)
+            if place.given.keys() != {*FRAMEWORKS} or [*_shapes(case, place)]:
+                continue
+            tally.values += place.what == "node" and dtype == "float64"
+            error = place.error()
+            allowed = _tolerance(case.network, dtype)
+            if dtype == "float32" and error > allowed:
+                pairs = [(rough.given[f], exact.given[f]) for f in FRAMEWORKS]
+                noise = [_difference(*pair, exact.reads) for pair in pairs]
+                allowed = max(allowed, 10 * min(noise))
+                tally.noisy += error <= allowed
+            if not error <= allowed:
+                what = f"{place.what}: {dtype} values of"
+                path, detail = place.node.path, f"{error:.1e}"
+                yield Mismatch(network=case.name, what=what, node=path, detail=detail)
+            elif allowed == TOLERANCE[dtype]:
+                tally.largest[dtype] = max(tally.largest[dtype], error)
+
+
+def _shapes(case: Case, place: _Place) -> Iterator[Mismatch]:
+    for framework in FRAMEWORKS:
+        given = place.given.get(framework)
+        if given is None:
+            if place.what == "end point" or not _has_no_module(framework, place.node):
+                what = f"{framework} has no {place.what}"
+                yield Mismatch(network=case.name, what=what, node=place.node.path)
+        elif given.shape[1:] != place.node.output.shape:
+            detail = f"{place.node.output.shape} in archc, {given.shape[1:]} in {framework}"
+            what = f"{place.what}: shape of"
+            yield Mismatch(network=case.name, what=what, node=place.node.path, detail=detail)
+
+
+def _difference(left: np.ndarray, right: np.ndarray, least: float) -> float:
+    """Return the largest difference, relative to the largest value or `least`.
+
+    It is infinite where a value is no number.
+    """
+    if not (np.isfinite(left).all() and np.isfinite(right).all()):
+        return float("inf")
+    scale = max(float(np.abs(right).max(initial=0.0)), least, 1e-30)
+    return float(np.abs(left - right).max(initial=0.0)) / scale
+
+
+def _has_no_module(framework: str, node: Node) -> bool:
+    """Tell whether emitted torch has an expression for a node: a join, or a mere container."""
+    return framework == "torch" and (bool(node.graphs) or node.op.key in ("concat", "add"))
+
+
+def _tolerance(network: Network, dtype: str) -> float:
+    # Keras rounds the constants of these two to float32, whatever the dtype.
+    rounds = any(
+        isinstance(node.op, Scale)
+        or (isinstance(node.op, Activate) and node.op.function == "gelu")
+        or (isinstance(node.op, Unit) and node.op.activation == "gelu")
+        for node in network.walk()
+    )
+    return 1e-6 if rounds and dtype == "float64" else TOLERANCE[dtype]
