@@ -84,6 +84,10 @@ def keys(value: object) -> Iterator[str]:
         for part in value:
             yield from keys(part)
     elif isinstance(value, Mapping):
+        if "repeat" in value and value.get("join") == "add":
+            yield "a repeated residual"
+        if "map" in value.values():
+            yield "the map's own size as kernel"
         own = [k for k in value if k in BY_KEY]
         for key, part in value.items():
             yield key
@@ -100,6 +104,7 @@ def test_every_attribute_is_written() -> None:
     wanted += [op.key for op in OPS]
     wanted += ["block", "branches", "layers", "split", "join", "repeat", "from", "end_point"]
     wanted += ["params", "with", "training_only", "loss_weight", "defaults"]
+    wanted += ["a repeated residual", "the map's own size as kernel"]
     assert not {key: count[key] for key in wanted if count[key] < LEAST}
 
 
