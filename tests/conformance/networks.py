@@ -4,12 +4,11 @@ A network is right where its static shapes, parameters and multiply-adds are tho
 frameworks, and where both frameworks compute the same from the same weights and images, node by
 node and end point by end point.
 
-The measure is the largest difference over the largest value; of a gelu, which cancels far below
-zero, over the largest value that it reads. In float32 rounding alone may be more
-than the bound where a node is ill-conditioned: all its values cancel, or an activation leaves only
-what is far out on its tail. How much that is, a framework says itself, by its float32 against its
-float64: where both are as far off, a difference of up to ten times the smaller one is noise. A
-framework that is off alone is a mismatch, and so is any difference in float64.
+The measure is the largest difference over the largest value, or over what a value that has vanished
+came from (`vanishing.py`). In float32 rounding alone may be more than the bound, where a sum cancels
+nearly all that it adds. How much that is, a framework says itself, by its float32 against its
+float64: a difference of up to ten times the smaller of these two errors is noise. A framework that
+is off alone is a mismatch, and in float64 nothing is excused.
 """
 
 from __future__ import annotations
@@ -23,6 +22,7 @@ import harness
 import numpy as np
 from harness import FRAMEWORKS, Case, Results
 from spec_writer import Spec, write_spec
+from vanishing import Vanishing
 
 from archc_tensorflow.naming import Layers
 from archcompiler.backend import backend
@@ -185,13 +185,13 @@ class _Place:
     what: str
     node: Node
     given: Mapping[str, np.ndarray]
-    reads: float
-    """The largest value that a gelu reads, else 0."""
+    least: float
+    """What its largest value counts as at least (`vanishing.py`)."""
 
     def error(self) -> float:
         """Return how far the frameworks are apart."""
         left, right = self.given.values()
-        return _difference(left, right, self.reads)
+        return _difference(left, right, self.least)
 
 
 def _places(run: Mapping[str, Results], case: Case, dtype: str) -> list[_Place]:
@@ -199,6 +199,7 @@ def _places(run: Mapping[str, Results], case: Case, dtype: str) -> list[_Place]:
     network, layers = case.network, Layers(case.network)
     nodes = {f: run[f].numbers(case.name, _check("nodes", dtype)) for f in FRAMEWORKS}
     points = {f: run[f].numbers(case.name, _check("points", dtype)) for f in FRAMEWORKS}
+    vanishing = Vanishing(layers=layers, values=nodes["tensorflow"])
     results = [*(h.node for h in network.heads), *(e.node for e in network.end_points)]
     live = {*harness.computed(network, results)}
     found = []
@@ -214,21 +215,10 @@ def _places(run: Mapping[str, Results], case: Case, dtype: str) -> list[_Place]:
             what=what,
             node=node,
             given={f: harness.map_from_framework(f, v) for f, v in given.items()},
-            reads=_read_by_gelu(node, layers, nodes["tensorflow"]),
+            least=vanishing.least(node),
         )
         for what, node, given in found
     ]
-
-
-def _read_by_gelu(node: Node, layers: Layers, values: Mapping[str, np.ndarray]) -> float:
-    if isinstance(node.op, Unit) and node.op.activation == "gelu":
-        part = "norm" if node.op.norm else node.op.part
-        name = f"{layers.layer(node.output)}.{part}"
-    elif isinstance(node.op, Activate) and node.op.function == "gelu":
-        name = layers.layer(node.inputs[0])
-    else:
-        return 0.0
-    return float(np.abs(values[name]).max())
 
 
 def _values(run: Mapping[str, Results], case: Case, tally: Tally) -> Iterator[Mismatch]:
@@ -244,7 +234,7 @@ def _values(run: Mapping[str, Results], case: Case, tally: Tally) -> Iterator[Mi
             allowed = _tolerance(case.network, dtype)
             if dtype == "float32" and error > allowed:
                 pairs = [(rough.given[f], exact.given[f]) for f in FRAMEWORKS]
-                noise = [_difference(*pair, exact.reads) for pair in pairs]
+                noise = [_difference(*pair, exact.least) for pair in pairs]
                 allowed = max(allowed, 10 * min(noise))
                 tally.noisy += error <= allowed
             if not error <= allowed:
