@@ -4,11 +4,11 @@ A network is right where its static shapes, parameters and multiply-adds are tho
 frameworks, and where both frameworks compute the same from the same weights and images, node by
 node and end point by end point.
 
-The measure is the largest difference over the largest value, or over what a value that has vanished
-came from (`vanishing.py`). In float32 rounding alone may be more than the bound, where a sum cancels
-nearly all that it adds. How much that is, a framework says itself, by its float32 against its
-float64: a difference of up to ten times the smaller of these two errors is noise. A framework that
-is off alone is a mismatch, and in float64 nothing is excused.
+The measure is the largest difference over the largest value, or over what a value that vanished
+came from (`vanishing.py`). In float32 rounding alone may be more than the bound, where a sum
+cancels nearly all that it adds. How much that is, a framework says itself, by its float32 against
+its float64: a difference of up to ten times the smaller of these two errors is noise. A framework
+that is off alone is a mismatch, and in float64 nothing is excused.
 """
 
 from __future__ import annotations
