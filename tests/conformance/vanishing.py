@@ -17,8 +17,11 @@ from archcompiler.ir import Fork, Node, Value
 from archcompiler.ops.activate import Activate
 from archcompiler.ops.unit import Unit
 
-VANISHED = 1e-3
-"""Below this share of what a gelu read, what follows it has vanished."""
+VANISHED = 1e-2
+"""Below this share of what a gelu read, what follows it has vanished.
+
+Above it, what the gelu's rounding is of its value (100 times 6e-8) stays within the bounds.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
