@@ -44,7 +44,7 @@ def read_map(path: Path) -> NameMap:
         requires=_requires(entries.get("requires")),
         notes=_words(entries.get("notes")),
         renumber=_words(entries.get("renumber")),
-        depth_order=_words(entries.get("depth_order")),
+        depth_order=tuple(w for t in _words(entries.get("depth_order")) for w in t.split()),
         position=root.position,
     )
     layers, others = _layers(entries.get("layers"))
