@@ -52,7 +52,8 @@ class Bench:
 
 def weights_file(package: str, network: Network) -> str:
     """Render a backend's `weights.py`."""
-    names = [literal(head.name) for head in network.training_heads]
+    weighted = (h for h in network.training_heads if any(n.weights for n in h.node.walk()))
+    names = [literal(head.name) for head in weighted]
     return render(
         package,
         "weights.py.jinja",

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 
 import numpy as np
 import pytest
-from emitted import files, network
+from emitted import network
 from safetensors.numpy import load_file, save_file
+from weights_kit import Build
 
 from archcompiler import draw
 
@@ -21,28 +19,16 @@ FRAMEWORKS = ("torch", "tensorflow")
 Arrays = dict[str, np.ndarray]
 
 
-def _module(framework: str, name: str, folder: Path) -> ModuleType:
-    path = folder / f"{framework}_{name}.py"
-    path.write_text(files(SPEC, framework)[f"{name}.py"], encoding="utf-8")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-class Build:
-    """A network of one framework, with its own weights.py."""
+class Loaded(Build):
+    """A build that is filled from arrays."""
 
     def __init__(self, framework: str, folder: Path) -> None:
-        model = _module(framework, "model", folder)
-        self.weights, self.folder = _module(framework, "weights", folder), folder
-        self.network: Any = model.build() if framework == "tensorflow" else model.TrainingHeads()
+        super().__init__(network(SPEC), framework, folder)
+        self.folder = folder
 
-    def load(self, arrays: Arrays) -> None:
+    def load(self, arrays: Arrays) -> list[str]:
         save_file(arrays, self.folder / "given.safetensors")
-        self.weights.load_weights(self.network, self.folder / "given.safetensors")
+        return self.weights.load_weights(self.network, self.folder / "given.safetensors")
 
     def stored(self) -> Arrays:
         self.weights.save_weights(self.network, self.folder / "stored.safetensors")
@@ -50,8 +36,8 @@ class Build:
 
 
 @pytest.fixture
-def build(framework: str, tmp_path: Path) -> Build:
-    return Build(framework, tmp_path)
+def build(framework: str, tmp_path: Path) -> Loaded:
+    return Loaded(framework, tmp_path)
 
 
 def drawn() -> Arrays:
@@ -63,9 +49,9 @@ def same(left: Arrays, right: Arrays) -> bool:
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
-def test_what_is_loaded_is_what_is_saved(build: Build) -> None:
+def test_what_is_loaded_is_what_is_saved(build: Loaded) -> None:
     assert not same(build.stored(), drawn())
-    build.load(drawn())
+    assert build.load(drawn()) == []
     assert same(build.stored(), drawn())
     assert not [*build.folder.glob("*.part")]
 
@@ -95,7 +81,7 @@ WRONG = {
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 @pytest.mark.parametrize("problem", WRONG)
-def test_a_wrong_file_is_refused_whole(build: Build, problem: str) -> None:
+def test_a_wrong_file_is_refused_whole(build: Loaded, problem: str) -> None:
     before = build.stored()
     with pytest.raises(ValueError, match="does not fit") as error:
         build.load(WRONG[problem]())
@@ -105,11 +91,11 @@ def test_a_wrong_file_is_refused_whole(build: Build, problem: str) -> None:
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
-def test_a_training_head_may_be_absent_as_a_whole(build: Build) -> None:
+def test_a_training_head_may_be_absent_as_a_whole(build: Loaded) -> None:
     inside = [k for k in drawn() if k.startswith(f"{HEAD}/")]
     assert len(inside) > 1
     before = build.stored()
-    build.load({k: v for k, v in drawn().items() if k not in inside})
+    assert build.load({k: v for k, v in drawn().items() if k not in inside}) == [HEAD]
     after = build.stored()
     assert same({k: after[k] for k in inside}, {k: before[k] for k in inside})
     assert same(after | {k: drawn()[k] for k in inside}, drawn())
@@ -118,6 +104,6 @@ def test_a_training_head_may_be_absent_as_a_whole(build: Build) -> None:
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
-def test_many_problems_are_counted(build: Build) -> None:
+def test_many_problems_are_counted(build: Loaded) -> None:
     with pytest.raises(ValueError, match=r"\n  and \d+ more$"):
         build.load({f"nothing_{n}": np.zeros(3, "float32") for n in range(9)})

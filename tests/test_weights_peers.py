@@ -15,11 +15,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from weights_kit import Array, Tensors, archc, codes, same, small, values
+from weights_kit import Array, Build, Tensors, archc, codes, same, small, values
 
-from archcompiler import source, weights
-from archcompiler.backend import backend
-from archcompiler.build import emit
+from archcompiler import draw, source, weights
 from archcompiler.compiler import compile_node
 from archcompiler.ir import Network
 from archcompiler.weights import formats
@@ -34,29 +32,12 @@ AS_TORCHVISION = (
     ("gamma: false", "gamma: true"),
     ("avg_pool: {padding: same,", "avg_pool: {count_include_pad: true, padding: same,"),
 )
-DENSE_HEADS = """\
-heads:
-  AuxLogits:
-    from: Mixed_6e
-    training_only: true
-    loss_weight: 0.4
-    defaults: {conv: {padding: valid}, avg_pool: {padding: valid}}
-    layers:
-      - {avg_pool: 5, stride: 3, name: pool}
-      - {conv: 128, kernel: 1, name: conv0}
-      - {conv: 768, kernel: 5, name: conv1}
-      - global_avg_pool
-      - {dense: $num_classes, name: fc}
-  Logits: [global_avg_pool, {dropout: $dropout, name: drop}, {dense: $num_classes, name: fc}]
-"""
+DENSE = ROOT / "tests" / "cases" / "peers" / "inception_v3_torchvision.yaml"
 
 
 def inception(*changes: tuple[str, str], dense: bool = False) -> Network:
-    """Compile the shipped Inception V3 with parts of its text replaced."""
-    text = SPEC.read_text("utf-8")
-    if dense:
-        text = text.partition("heads:\n")[0] + DENSE_HEADS
-        text = text.replace(", shrink: true}", "}")
+    """Compile the shipped Inception V3, or torchvision's, with parts of its text replaced."""
+    text = (DENSE if dense else SPEC).read_text("utf-8")
     for old, new in changes:
         assert old in text
         text = text.replace(old, new)
@@ -70,6 +51,20 @@ def drawn(shapes: Mapping[str, Any], seed: int) -> Tensors:
 
 def read(path: Path) -> Tensors:
     return formats.format_of(path).read(path, frozenset())
+
+
+def through_builds(path: Path, network: Network) -> Tensors:
+    """Load a neutral file into emitted PyTorch, what that saves into emitted Keras; read the last.
+
+    What the file lacks, which is a training head, is left out again.
+    """
+    names = {*weights.read(path, network)}
+    for framework in ("torch", "tensorflow"):
+        build = Build(network, framework, path.parent)
+        build.weights.load_weights(build.network, path)
+        path = path.parent / f"{framework}.safetensors"
+        build.weights.save_weights(build.network, path)
+    return {name: v for name, v in weights.read(path, network).items() if name in names}
 
 
 # torchvision and timm
@@ -103,7 +98,7 @@ def test_torch_peers(
     torch.save(peer.state_dict(), tmp_path / "theirs.pth")
     save_file(peer.state_dict(), tmp_path / "theirs.safetensors")
 
-    network = inception(*AS_TORCHVISION, dense=dense)
+    network = inception(dense=True) if dense else inception(*AS_TORCHVISION)
     one, other = (
         weights.import_weights(tmp_path / f"theirs.{kind}", network, name)
         for kind in ("pth", "safetensors")
@@ -113,12 +108,32 @@ def test_torch_peers(
     assert len(one.report.ignored) == 96
     assert len(one.report.reshaped) == (0 if dense else 2)
     weights.write(tmp_path / "neutral.safetensors", network, one.tensors)
-    tensors = weights.read(tmp_path / "neutral.safetensors", network)
+    tensors = through_builds(tmp_path / "neutral.safetensors", network)
     for kind in ("pth", "safetensors"):
         out = tmp_path / f"ours.{kind}"
         weights.export_weights(out, network, tensors, name)
         assert same(read(out), wanted)
     peer.load_state_dict(torch.load(tmp_path / "ours.pth", weights_only=True), strict=True)
+
+
+def test_imported_weights_give_the_same_outputs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file of torchvision's, through import and the build's own loader: equal to the last bit."""
+    import torch
+
+    peer = torch_peer("torchvision", monkeypatch).eval()
+    network = inception(dense=True)
+    weights.export_weights(tmp_path / "a.pth", network, draw.weights(network), "torchvision")
+    peer.load_state_dict(torch.load(tmp_path / "a.pth", weights_only=True))
+    torch.save(peer.state_dict(), tmp_path / "b.pth")
+    imported = weights.import_weights(tmp_path / "b.pth", network, "torchvision")
+    weights.write(tmp_path / "neutral.safetensors", network, imported.tensors)
+    build = Build(network, "torch", tmp_path)
+    build.weights.load_weights(build.network, tmp_path / "neutral.safetensors")
+    images = torch.from_numpy(draw.images(network, 2).astype("f").transpose(0, 3, 1, 2).copy())
+    with torch.inference_mode():
+        assert torch.equal(build.network.eval()(images), peer(images))
 
 
 def test_torchvision_computes_something_else(tmp_path: Path) -> None:
@@ -162,7 +177,7 @@ def test_keras_applications(tmp_path: Path, keras_peer: Any, network: Network, e
     assert len(imported.report.missing) == 10
     assert all(name.startswith("AuxLogits/") for name in imported.report.missing)
     weights.write(tmp_path / "neutral.safetensors", network, imported.tensors)
-    tensors = weights.read(tmp_path / "neutral.safetensors", network)
+    tensors = through_builds(tmp_path / "neutral.safetensors", network)
     assert same(tensors, imported.tensors)
 
     wanted = [w.numpy() for w in keras_peer.weights]
@@ -214,8 +229,12 @@ def test_slim(tmp_path: Path) -> None:
     kernel = wanted["InceptionV3/Mixed_5c/Branch_1/Conv_1_0c_5x5/weights"]
     assert (imported.tensors["Mixed_5c/Branch_1/Conv2d_0b_5x5/conv/kernel"] == kernel).all()
 
+    weights.write(tmp_path / "neutral.safetensors", network, imported.tensors)
+    tensors = through_builds(tmp_path / "neutral.safetensors", network)
+    assert same(tensors, imported.tensors)
+
     out = tmp_path / "ours.ckpt"
-    weights.export_weights(out, network, imported.tensors, "slim")
+    weights.export_weights(out, network, tensors, "slim")
     assert same(read(out), wanted)
     slim("restore", out, tmp_path / "ours.npz")
     assert same(dict(np.load(tmp_path / "ours.npz")), wanted)
@@ -232,7 +251,9 @@ def test_slim(tmp_path: Path) -> None:
 
 
 def test_slim_weights_in_a_network_with_dense_heads(tmp_path: Path) -> None:
-    network = inception(dense=True)
+    network = inception(
+        (", count_include_pad: true", ""), ("gamma: true", "gamma: false"), dense=True
+    )
     tensors = values(network)
     file = tmp_path / "slim.safetensors"
     report = weights.export_weights(file, network, tensors, "slim")
@@ -244,23 +265,12 @@ def test_slim_weights_in_a_network_with_dense_heads(tmp_path: Path) -> None:
 # What archc emits
 
 
-def emitted(network: Network, name: str, folder: Path) -> Any:
-    path = folder / f"{network.name}_{name}.py"
-    path.write_text(emit(network, backend(name))["model.py"], "utf-8")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.mark.parametrize("gamma", ["false", "true"])
 def test_emitted_torch(tmp_path: Path, gamma: str) -> None:
     import torch
 
     network = small(("gamma: false", f"gamma: {gamma}"))
-    model = emitted(network, "torch", tmp_path).Small()
+    model = Build(network, "torch", tmp_path).network
     tensors = values(network)
     weights.export_weights(tmp_path / "a.pth", network, tensors, "torch")
     state = torch.load(tmp_path / "a.pth", weights_only=True)
@@ -275,7 +285,7 @@ def test_emitted_torch(tmp_path: Path, gamma: str) -> None:
 @pytest.mark.parametrize("ending", ["weights.h5", "keras", "h5"])
 def test_emitted_keras(tmp_path: Path, gamma: str, ending: str) -> None:
     network = small(("gamma: false", f"gamma: {gamma}"))
-    model = emitted(network, "tensorflow", tmp_path).build()
+    model = Build(network, "tensorflow", tmp_path).network
     tensors = values(network)
     weights.export_weights(tmp_path / "a.h5", network, tensors, "tensorflow")
     model.load_weights(tmp_path / "a.h5", by_name=True)

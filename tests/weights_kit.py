@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 from click.testing import CliRunner, Result
 
+from archc_torch.naming import network_name
 from archcompiler import source
+from archcompiler.backend import backend
+from archcompiler.build import emit
 from archcompiler.cli import main
 from archcompiler.compiler import compile_node
 from archcompiler.errors import ArchcError, Diagnostic
@@ -97,3 +102,25 @@ def archc(*words: object) -> Result:
 def pair(name: str) -> dict[str, str]:
     """Return the metadata of a neutral file."""
     return {"format": "archc", "network": name}
+
+
+class Build:
+    """A network as one framework's emitted code makes it, with the build's own `weights.py`."""
+
+    def __init__(self, network: Network, framework: str, folder: Path) -> None:
+        files = emit(network, backend(framework))
+        self.weights = _module(files["weights.py"], folder / f"{framework}_weights.py")
+        model = _module(files["model.py"], folder / f"{framework}_model.py")
+        self.network: Any = (
+            model.build() if framework == "tensorflow" else getattr(model, network_name(network))()
+        )
+
+
+def _module(text: str, path: Path) -> ModuleType:
+    path.write_text(text, encoding="utf-8")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

@@ -30,9 +30,6 @@ from archcompiler.build import emit
 from archcompiler.compiler import compile_node
 from archcompiler.errors import ArchcError
 from archcompiler.ir import Network, Node
-from archcompiler.ops.activate import Activate
-from archcompiler.ops.scale import Scale
-from archcompiler.ops.unit import Unit
 from archcompiler.source import parse
 from archcompiler.yaml_writer import to_yaml
 
@@ -231,7 +228,7 @@ def _values(run: Mapping[str, Results], case: Case, tally: Tally) -> Iterator[Mi
                 continue
             tally.values += place.what == "node" and dtype == "float64"
             error = place.error()
-            allowed = _tolerance(case.network, dtype)
+            allowed = TOLERANCE[dtype]
             if dtype == "float32" and error > allowed:
                 pairs = [(rough.given[f], exact.given[f]) for f in FRAMEWORKS]
                 noise = [_difference(*pair, exact.least) for pair in pairs]
@@ -272,14 +269,3 @@ def _difference(left: np.ndarray, right: np.ndarray, least: float) -> float:
 def _has_no_module(framework: str, node: Node) -> bool:
     """Tell whether emitted torch has an expression for a node: a join, or a mere container."""
     return framework == "torch" and (bool(node.graphs) or node.op.key in ("concat", "add"))
-
-
-def _tolerance(network: Network, dtype: str) -> float:
-    # Keras rounds the constants of these two to float32, whatever the dtype.
-    rounds = any(
-        isinstance(node.op, Scale)
-        or (isinstance(node.op, Activate) and node.op.function == "gelu")
-        or (isinstance(node.op, Unit) and node.op.activation == "gelu")
-        for node in network.walk()
-    )
-    return 1e-6 if rounds and dtype == "float64" else TOLERANCE[dtype]
