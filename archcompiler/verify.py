@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from archcompiler import agreement, draw, parity
 from archcompiler.agreement import Agreement
@@ -17,6 +18,9 @@ from archcompiler.ir import Network
 from archcompiler.jobs import Job, Outcome, run
 from archcompiler.op import Weight
 from archcompiler.parity import Training
+
+if TYPE_CHECKING:
+    from archcompiler.emitted import Arrays
 
 IMAGES = 2
 """How many images are compared: a batch in which none may leak into another."""
@@ -41,14 +45,16 @@ def verify(
     dtypes: Sequence[DType] = ("float32",),
     *,
     train: bool = False,
+    given: Arrays | None = None,
 ) -> Verified:
     """Build, import and run a network in every backend, each in a process of its own.
 
     Every backend is held to the IR's shapes and weights. All get the same weights and images, and
     each is compared with the first at every end point; an only one is compared with the ops'
-    definitions in NumPy. With more than one, `train` compares steps of training, too.
+    definitions in NumPy. With more than one, `train` compares steps of training, too. `given` are
+    weights by the IR's names, in place of drawn ones.
     """
-    weights = draw.weights(network)
+    weights = {**draw.weights(network), **(given or {})}
     with tempfile.TemporaryDirectory(prefix="archc-") as temporary:
         folder = Path(temporary)
         jobs = [

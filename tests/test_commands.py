@@ -153,20 +153,21 @@ def test_build_needs_a_backend(folder: Path) -> None:
 
 
 def test_verify(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[tuple[str, list[str], list[str], bool]] = []
+    seen: list[tuple[str, list[str], list[str]]] = []
     wrong = Diagnostic(code="E801", message="the end point differs")
 
     def fake(
-        network: Network, used: Sequence[Backend], dtypes: Sequence[DType], *, train: bool
+        network: Network, used: Sequence[Backend], dtypes: Sequence[DType], **options: object
     ) -> Verified:
-        seen.append((network.name, [b.name for b in used], [*dtypes], train))
+        assert options == {"train": False, "given": None}
+        seen.append((network.name, [b.name for b in used], [*dtypes]))
         return Verified(differences=(wrong,) if network.name == "two" else ())
 
     monkeypatch.setattr(verify, "verify", fake)
     monkeypatch.setattr(backends, "find_spec", lambda name: name)
     result = run("verify", ".", "--dtype", "float64")
     both = ["tensorflow", "torch"]
-    assert seen == [("one", both, ["float64"], False), ("two", both, ["float64"], False)]
+    assert seen == [("one", both, ["float64"]), ("two", both, ["float64"])]
     assert result.exit_code == 1
     assert result.stdout.count("are those of the spec") == 2
     assert "error[E801] the end point differs" in result.stdout
@@ -174,6 +175,9 @@ def test_verify(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = json.loads(run("verify", "two.yaml", "-b", "torch", "--format", "json").stdout)
     assert [d["code"] for d in found] == ["E801"]
     assert run("verify", "one.yaml").exit_code == 0
+    several = run("verify", ".", "--weights", "w.safetensors")
+    assert several.exit_code == 2
+    assert "--weights is for one spec, got 2" in several.stderr
 
 
 @pytest.mark.usefixtures("without_tensorflow")

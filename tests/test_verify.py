@@ -8,7 +8,7 @@ import pytest
 
 from archc_tensorflow import TensorflowBackend
 from archc_torch import TorchBackend
-from archcompiler import verdict
+from archcompiler import draw, verdict, weights
 from archcompiler.backend import Backend
 from archcompiler.compiler import compile_file, compile_node
 from archcompiler.errors import ArchcError
@@ -158,3 +158,15 @@ def test_a_narrow_inception_v3_trains_alike() -> None:
     assert max(locked.apart.values()) <= 1e-11
     assert max(free.apart.values()) <= 1e-12
     assert max(locked.statistics.values()) <= 1e-9
+
+
+def test_given_weights_are_what_is_compared(tmp_path: Path) -> None:
+    """A norm of huge variance leaves only the shift, which hides the epsilon that is wrong."""
+    network = small()
+    drawn = draw.weights(network)
+    drawn["Stem/norm/moving_variance"] = drawn["Stem/norm/moving_variance"] * 1e30
+    weights.write(tmp_path / "w.safetensors", network, drawn)
+    broken = Patched("eps=0.001", "eps=0.01")
+    given = weights.read(tmp_path / "w.safetensors", network)
+    (found,) = verify(network, [broken], given=given).differences
+    assert found.message.endswith("at `Mixed_1/Branch_0`")

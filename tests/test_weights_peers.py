@@ -250,6 +250,22 @@ def test_slim(tmp_path: Path) -> None:
         assert (found[name] == (value[..., 1:] if logits else value)).all(), name
 
 
+def test_checkpoints_of_the_first_version(tmp_path: Path) -> None:
+    """One file without an index, as TF-slim's weights were published."""
+    import tensorflow as tf
+
+    network = small()
+    tensors = values(network)
+    known = {f"{i}/kernel": v for i, v in enumerate(tensors.values())}
+    file = tmp_path / "published.ckpt"
+    tf.raw_ops.Save(
+        filename=str(file), tensor_names=list(known), data=[tf.constant(v) for v in known.values()]
+    )
+    assert same(read(file), known)
+    file.write_bytes(file.read_bytes()[:-40])
+    assert codes(lambda: read(file)) == ["E901"]
+
+
 def test_slim_weights_in_a_network_with_dense_heads(tmp_path: Path) -> None:
     network = inception(
         (", count_include_pad: true", ""), ("gamma: true", "gamma: false"), dense=True

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from archcompiler.commands.backends import backend_option, runnable, with_arrays
@@ -31,12 +33,20 @@ from archcompiler.errors import Diagnostic
     is_flag=True,
     help="Compare steps of training, too, in float64. Takes minutes for a large network.",
 )
+@click.option(
+    "--weights",
+    "path",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Compare on the weights of a neutral file, not on drawn ones; takes one SPEC.",
+)
 @format_option()
 def command(
     words: tuple[str, ...],
     names: tuple[str, ...],
     dtypes: tuple[DType, ...],
     train: bool,
+    path: Path | None,
     form: Format,
 ) -> None:
     """Run the emitted code and compare it with the spec, and the frameworks with each other.
@@ -51,16 +61,22 @@ def command(
     archc verify inception_v3
     archc verify specs/ --backend torch
     archc verify googlenet --dtype float32 --dtype float64 --train
+    archc verify inception_v3 --weights inception_v3.safetensors
     """
     with reported_as(form):
         networks = all_networks(words)
+        if path and len(networks) > 1:
+            raise click.UsageError(f"--weights is for one spec, got {len(networks)}")
         chosen = with_arrays(runnable(names))
-        from archcompiler import verdict
+        from archcompiler import verdict, weights
         from archcompiler.verify import verify
 
         found: list[Diagnostic] = []
         for _, network in networks:
-            verified = verify(network, chosen, list(dict.fromkeys(dtypes)), train=train)
+            given = weights.read(path, network) if path else None
+            verified = verify(
+                network, chosen, list(dict.fromkeys(dtypes)), train=train, given=given
+            )
             found += verified.differences
             if form == "json":
                 continue

@@ -1,4 +1,7 @@
-"""TensorFlow's checkpoints: PREFIX.index and PREFIX.data-00000-of-00001.
+"""TensorFlow's checkpoints: PREFIX.index and PREFIX.data-00000-of-00001, or one file as of old.
+
+That one file is the first version of the format, which is how TF-slim's weights were published.
+It is only read.
 
 TensorFlow runs in a process of its own: it talks much, and what a damaged file does to it does
 nothing to archc. The tensors pass through a safetensors file between the two.
@@ -36,7 +39,8 @@ def prefix_of(path: Path) -> Path:
 def read(path: Path, names: frozenset[str] = frozenset()) -> dict[str, Array]:
     """Read every tensor of numbers. Raises E101, E701, E901."""
     prefix = prefix_of(path)
-    regular(Path(f"{prefix}{INDEX}"))
+    index = Path(f"{prefix}{INDEX}")
+    regular(prefix if path == prefix and prefix.is_file() and not index.exists() else index)
     need("tensorflow", "this file is read with it")
     with tempfile.TemporaryDirectory(prefix="archc-") as folder:
         between = Path(folder, "tensors.safetensors")
