@@ -2,9 +2,8 @@
 
 A job is a folder with one folder a case: the emitted files, `case.json` (what the runner must
 know), `images.npy`, `weights.npz` under the framework's own keys and in its own layout, and what
-outputs are weighed with for gradients. A
-runner imports no archc: it writes `results.json` (check -> the traceback, or empty) and one
-`CHECK.npz` a case for the checks that give numbers.
+outputs are weighed with for gradients. A runner imports no archc: it writes `results.json` (check
+-> the traceback, or empty) and one `CHECK.npz` a case for the checks that give numbers.
 """
 
 from __future__ import annotations
@@ -13,7 +12,6 @@ import json
 import os
 import subprocess
 import sys
-import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +20,7 @@ from typing import Any
 import numpy as np
 from filelock import FileLock
 
+from archcompiler import draw
 from archcompiler.backend import backend
 from archcompiler.build import emit
 from archcompiler.ir import Network, Node, Value
@@ -29,10 +28,8 @@ from archcompiler.op import Weight
 
 HERE = Path(__file__).parent
 FRAMEWORKS = ("torch", "tensorflow")
-TOLERANCE = {"float32": 1e-5, "float64": 1e-12}
-"""By dtype, what may differ, relative to the largest value."""
-HALVING = ("relu", "relu6", "gelu", "silu")
-"""Activations that drop what is below zero, or nearly."""
+
+random = draw.generator
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,11 +43,6 @@ class Case:
     images: np.ndarray | None = None
     edit: Callable[[str, str], str] | None = None
     """Makes a mistake: from a framework and the text of its `model.py` to another text."""
-
-
-def random(*seed: object) -> np.random.Generator:
-    """Return a generator that depends on the seed's text alone."""
-    return np.random.default_rng(zlib.crc32(repr(seed).encode()))
 
 
 def batch_size(network: Network) -> int:
@@ -93,22 +85,8 @@ def directions(name: str, network: Network) -> dict[str, np.ndarray]:
 
 
 def weights(network: Network) -> dict[str, np.ndarray]:
-    """Return weights that keep the size of values, and norm statistics far from the identity.
-
-    Kernels are He-scaled before an activation that drops half of what it gets. By the IR's names.
-    """
-    return {n.weight_name(w): _draw(n, w) for n in network.walk() for w in n.weights}
-
-
-def _draw(node: Node, weight: Weight) -> np.ndarray:
-    generator = random(node.weight_name(weight))
-    if weight.name == "kernel":
-        fan = weight.count / weight.shape[-1]
-        gain = 2.0 if getattr(node.op, "activation", None) in HALVING else 1.0
-        return generator.normal(0.0, (gain / fan) ** 0.5, weight.shape)
-    if weight.name in ("gamma", "moving_variance"):
-        return generator.uniform(0.5, 1.5, weight.shape)
-    return generator.normal(0.0, 0.2, weight.shape)
+    """Return weights that keep the size of values, and norm statistics far from the identity."""
+    return dict(draw.weights(network, logits=1.0))
 
 
 def check_of(check: str, dtype: str) -> str:

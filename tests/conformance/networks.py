@@ -25,6 +25,7 @@ from spec_writer import Spec, write_spec
 from vanishing import Vanishing
 
 from archc_tensorflow.naming import Layers
+from archcompiler.agreement import BOUNDS
 from archcompiler.backend import backend
 from archcompiler.build import emit
 from archcompiler.compiler import compile_node
@@ -36,8 +37,6 @@ from archcompiler.yaml_writer import to_yaml
 CHECKS = ("points", "nodes", "facts")
 FIXTURES = Path(__file__).parents[1] / "cases" / "random"
 """What random networks found, shrunk."""
-TOLERANCE = {"float32": 1e-5, "float64": 1e-12}
-"""The largest difference that a node may have, relative to its largest value."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +68,7 @@ class Tally:
     """Nodes whose values were compared."""
     noisy: int = 0
     """Those that differ by more than 1e-5 in float32, but no more than float32's own rounding."""
-    largest: dict[str, float] = field(default_factory=lambda: dict.fromkeys(TOLERANCE, 0.0))
+    largest: dict[str, float] = field(default_factory=lambda: dict.fromkeys(BOUNDS, 0.0))
     mismatches: list[Mismatch] = field(default_factory=list)
 
     def add(self, other: Tally) -> None:
@@ -125,7 +124,7 @@ def refusal(network: Network, framework: str) -> str:
 
 def case(network: Network) -> Case:
     """Return what the frameworks are to run."""
-    return Case(name=network.name, network=network, checks=CHECKS, dtypes=tuple(TOLERANCE))
+    return Case(name=network.name, network=network, checks=CHECKS, dtypes=tuple(BOUNDS))
 
 
 def compare(run: Mapping[str, Results], case: Case, tally: Tally) -> None:
@@ -228,7 +227,7 @@ def _values(run: Mapping[str, Results], case: Case, tally: Tally) -> Iterator[Mi
                 continue
             tally.values += place.what == "node" and dtype == "float64"
             error = place.error()
-            allowed = TOLERANCE[dtype]
+            allowed = BOUNDS[dtype]
             if dtype == "float32" and error > allowed:
                 pairs = [(rough.given[f], exact.given[f]) for f in FRAMEWORKS]
                 noise = [_difference(*pair, exact.least) for pair in pairs]
@@ -238,7 +237,7 @@ def _values(run: Mapping[str, Results], case: Case, tally: Tally) -> Iterator[Mi
                 what = f"{place.what}: {dtype} values of"
                 path, detail = place.node.path, f"{error:.1e}"
                 yield Mismatch(network=case.name, what=what, node=path, detail=detail)
-            elif allowed == TOLERANCE[dtype]:
+            elif allowed == BOUNDS[dtype]:
                 tally.largest[dtype] = max(tally.largest[dtype], error)
 
 

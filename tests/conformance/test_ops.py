@@ -11,8 +11,9 @@ from pathlib import Path
 import harness
 import numpy as np
 import pytest
-from harness import FRAMEWORKS, TOLERANCE, Case, Results, difference
+from harness import FRAMEWORKS, Case, Results, difference
 
+from archcompiler.agreement import BOUNDS
 from archcompiler.op import Example
 from archcompiler.ops import OPS
 from archcompiler.ops.activate import Activate
@@ -43,7 +44,7 @@ def _images(name: str) -> np.ndarray:
 
 
 def _cases(framework: str) -> list[Case]:
-    dtypes, checks = tuple(TOLERANCE), ("gradients", "training")
+    dtypes, checks = tuple(BOUNDS), ("gradients", "training")
     found = [
         Case(name=name, network=example.network, checks=checks, dtypes=dtypes, images=_images(name))
         for name, example in EXAMPLES.items()
@@ -71,7 +72,7 @@ def test_an_example_says_what_its_op_infers(name: str) -> None:
     assert found == (example.output, example.params, example.macs)
 
 
-@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("dtype", BOUNDS)
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_outputs_are_those_of_the_definition(
@@ -83,7 +84,7 @@ def test_outputs_are_those_of_the_definition(
         found = _numbers(run, framework, name, check, dtype)
         wanted = evaluate(network, weights, images, training=training).values
         error = difference(found["output"], wanted[network.output_head.node.path])
-        assert error <= TOLERANCE[dtype], check
+        assert error <= BOUNDS[dtype], check
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
@@ -106,7 +107,7 @@ def test_gradients_are_those_of_the_definition(run: Run, name: str, framework: s
             assert error <= 1e-7 * measure + 1e-12, (check, key)
 
 
-@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("dtype", BOUNDS)
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_gradients_agree(run: Run, name: str, dtype: str) -> None:
     network = EXAMPLES[name].network
@@ -118,7 +119,7 @@ def test_gradients_agree(run: Run, name: str, dtype: str) -> None:
         largest = max(np.abs(torch[k]).max() for k in ("input", *trained))
         for key in ("input", *trained):
             error = np.abs(torch[key] - tensorflow[key]).max()
-            assert error <= TOLERANCE[dtype] * max(largest, 1e-30), key
+            assert error <= BOUNDS[dtype] * max(largest, 1e-30), key
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
@@ -140,7 +141,7 @@ def test_training_moves_the_statistics(run: Run, name: str, framework: str) -> N
         assert difference(found[key], wanted) <= 1e-12
 
 
-@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("dtype", BOUNDS)
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_dropout_drops_its_rate_and_scales_the_rest(run: Run, framework: str, dtype: str) -> None:
     found = run[framework].numbers("chance", harness.check_of("chance", dtype))["output"]
@@ -148,7 +149,7 @@ def test_dropout_drops_its_rate_and_scales_the_rest(run: Run, framework: str, dt
     images = harness.images("chance", network)
     kept = harness.map_from_framework(framework, found)
     assert 0.25 < (kept == 0).mean() < 0.35
-    np.testing.assert_allclose(kept[kept != 0], images[kept != 0] / 0.7, rtol=TOLERANCE[dtype])
+    np.testing.assert_allclose(kept[kept != 0], images[kept != 0] / 0.7, rtol=BOUNDS[dtype])
 
 
 def test_every_op_has_a_reference_and_examples() -> None:

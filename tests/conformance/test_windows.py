@@ -8,8 +8,9 @@ from pathlib import Path
 import harness
 import numpy as np
 import pytest
-from harness import FRAMEWORKS, TOLERANCE, Case, Results, difference
+from harness import FRAMEWORKS, Case, Results, difference
 
+from archcompiler.agreement import BOUNDS
 from archcompiler.compiler import compile_node
 from archcompiler.ir import Network
 from archcompiler.op import ShapeError, read_attributes
@@ -76,7 +77,7 @@ CHECKS = ("points", "point_gradients")
 def run(shared_folder: Path) -> Run:
     def cases(framework: str) -> list[Case]:
         return [
-            Case(name=name, network=network, checks=CHECKS, dtypes=tuple(TOLERANCE))
+            Case(name=name, network=network, checks=CHECKS, dtypes=tuple(BOUNDS))
             for name, network in SWEEPS.items()
         ]
 
@@ -88,7 +89,7 @@ def _gradients(run: Run, framework: str, name: str, dtype: str) -> dict[str, dic
     return harness.canonical_by_point(framework, SWEEPS[name], found)
 
 
-@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("dtype", BOUNDS)
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 @pytest.mark.parametrize("name", SWEEPS)
 def test_outputs_are_those_of_the_definition(
@@ -100,10 +101,10 @@ def test_outputs_are_those_of_the_definition(
     assert found.keys() == wanted.keys()
     for head, values in wanted.items():
         given = harness.map_from_framework(framework, found[head])
-        assert difference(given, values) <= TOLERANCE[dtype], head
+        assert difference(given, values) <= BOUNDS[dtype], head
 
 
-@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("dtype", BOUNDS)
 @pytest.mark.parametrize("name", SWEEPS)
 def test_gradients_agree(run: Run, name: str, dtype: str) -> None:
     torch, tensorflow = (_gradients(run, f, name, dtype) for f in FRAMEWORKS)
@@ -112,7 +113,7 @@ def test_gradients_agree(run: Run, name: str, dtype: str) -> None:
         left, right = torch[head.name], tensorflow[head.name]
         assert left.keys() == right.keys() == {"input", *trained}, head.name
         for key, values in left.items():
-            assert difference(values, right[key]) <= TOLERANCE[dtype], (head.name, key)
+            assert difference(values, right[key]) <= BOUNDS[dtype], (head.name, key)
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
