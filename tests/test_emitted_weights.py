@@ -107,3 +107,57 @@ def test_a_training_head_may_be_absent_as_a_whole(build: Loaded) -> None:
 def test_many_problems_are_counted(build: Loaded) -> None:
     with pytest.raises(ValueError, match=r"\n  and \d+ more$"):
         build.load({f"nothing_{n}": np.zeros(3, "float32") for n in range(9)})
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit.script_method` is deprecated:DeprecationWarning")
+def test_what_pytorch_wraps_is_unwrapped(tmp_path: Path) -> None:
+    import torch
+
+    build = Loaded("torch", tmp_path)
+    for wrapped in (torch.compile(build.network), torch.nn.DataParallel(build.network)):
+        build.weights.save_weights(wrapped, tmp_path / "w.safetensors")
+        assert same(load_file(tmp_path / "w.safetensors"), build.stored())
+        assert build.weights.load_weights(wrapped, tmp_path / "w.safetensors") == []
+
+
+def test_a_network_without_memory_is_refused(tmp_path: Path) -> None:
+    import torch
+
+    build = Loaded("torch", tmp_path)
+    with pytest.raises(ValueError, match="has no memory yet: call `to_empty` first"):
+        build.weights.load_weights(build.network.to(torch.device("meta")), tmp_path / "none")
+
+
+def test_half_is_stored_as_float32_and_loaded_again(tmp_path: Path) -> None:
+    build = Loaded("torch", tmp_path)
+    build.load(drawn())
+    build.network.bfloat16()
+    stored = build.stored()
+    assert {v.dtype for v in stored.values()} == {np.dtype("float32")}
+    assert build.load(stored) == []
+    assert same(build.stored(), stored)
+
+
+def test_a_view_of_keras_loads_the_whole_file(tmp_path: Path) -> None:
+    build = Loaded("tensorflow", tmp_path)
+    view = build.model.inference(build.network)
+    save_file(drawn(), tmp_path / "w.safetensors")
+    assert build.weights.load_weights(view, tmp_path / "w.safetensors") == []
+    build.weights.save_weights(view, tmp_path / "view.safetensors")
+    found = load_file(tmp_path / "view.safetensors")
+    heads = [head.name for head in network(SPEC).training_heads]
+    assert same(found, {k: v for k, v in drawn().items() if k.partition("/")[0] not in heads})
+    assert build.weights.load_weights(build.network, tmp_path / "view.safetensors") == heads
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_a_damaged_file_and_a_place_that_is_none(build: Loaded) -> None:
+    path = build.folder / "cut.safetensors"
+    save_file(drawn(), path)
+    path.write_bytes(path.read_bytes()[:-10])
+    with pytest.raises(ValueError, match=r"cut\.safetensors is no whole safetensors file"):
+        build.weights.load_weights(build.network, path)
+    (build.folder / "folder").mkdir()
+    with pytest.raises(OSError, match="folder"):
+        build.weights.save_weights(build.network, build.folder / "folder")
+    assert not [*build.folder.glob("*.part")]

@@ -111,6 +111,7 @@ class Build:
         files = emit(network, backend(framework))
         self.weights = _module(files["weights.py"], folder / f"{framework}_weights.py")
         model = _module(files["model.py"], folder / f"{framework}_model.py")
+        self.model = model
         self.network: Any = (
             model.build() if framework == "tensorflow" else getattr(model, network_name(network))()
         )
