@@ -11,12 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from archcompiler.emitted import DType, Emitted
 from archcompiler.errors import USAGE_OR_ENVIRONMENT, ArchcError, Diagnostic, did_you_mean
 from archcompiler.fields import Shape
 from archcompiler.ir import Network, Node
+from archcompiler.op import Weight
 
 GROUP = "archc.backends"
 ALIASES = {"keras": "tensorflow", "tf": "tensorflow", "pytorch": "torch"}
@@ -46,6 +47,8 @@ class Backend(ABC):
     """The module that the emitted code imports."""
     requirement: ClassVar[str]
     """What `pip install` takes to get the framework, such as `archcompiler[torch]`."""
+    layout: ClassVar[Literal["torch", "tensorflow"]]
+    """How the framework's own files have a kernel: out x in first, or as the IR has it."""
     unbiased: ClassVar[bool] = False
     """Whether training moves a norm's variance by the batch's unbiased one, n / (n - 1) of it."""
 
@@ -56,6 +59,10 @@ class Backend(ABC):
     @abstractmethod
     def usage(self, network: Network) -> str:
         """Return the part of the card, as Markdown, that says how to use the emitted code."""
+
+    @abstractmethod
+    def weight_key(self, node: Node, weight: Weight) -> str:
+        """Return a weight's name in the framework's own files of the emitted network."""
 
     @abstractmethod
     def measure(self, folder: Path, network: Network) -> Measured:

@@ -58,8 +58,12 @@ def run(jobs: Sequence[Job], backend: Backend, folder: Path) -> list[Outcome]:
     homes = [folder / f"{number}_{job.network.name}" for number, job in enumerate(jobs)]
     for job, home in zip(jobs, homes, strict=True):
         _prepare(job, backend, home)
-    command = [sys.executable, "-m", "archcompiler.worker", backend.name, *map(str, homes)]
-    settings = {"TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [sys.executable, "-P", "-m", "archcompiler.worker", backend.name, *map(str, homes)]
+    settings = {
+        "CUDA_VISIBLE_DEVICES": "-1",  # what is compared is computed on the CPU
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+    }
     done = subprocess.run(
         command,
         capture_output=True,

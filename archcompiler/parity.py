@@ -28,7 +28,7 @@ from archcompiler.ir import Network, Node
 from archcompiler.jobs import Job, Outcome, run
 
 if TYPE_CHECKING:
-    from archcompiler.emitted import Arrays
+    from archcompiler.emitted import Array, Arrays
 
 STEPS = 10
 BATCH = 4
@@ -170,7 +170,7 @@ def _statistics(
     import numpy as np
     from safetensors import safe_open
 
-    apart: dict[str, float] = {}
+    apart: dict[str, list[Array]] = {}
     for step in range(1, STEPS + 1):
         with (
             safe_open(trail / f"{step - 1}.safetensors", "numpy") as before,
@@ -180,13 +180,15 @@ def _statistics(
                 old, new = before.get_tensor(name), after.get_tensor(name)
                 count = BATCH * prod(node.output.shape[:-1])
                 unbiased = count / (count - 1)
-                wanted = (unbiased if other.unbiased else 1.0) / (
+                ratio = (unbiased if other.unbiased else 1.0) / (
                     unbiased if leader.unbiased else 1.0
                 )
-                ratio = (found[f"{step}:{name}"] - decay * old) / (new - decay * old)
-                error = float(np.abs(ratio / wanted - 1.0).max())
-                apart[name] = max(apart.get(name, 0.0), error)
-    return apart
+                given = found[f"{step}:{name}"] - decay * old
+                wanted = ratio * (new - decay * old)
+                # A channel of equal values has no variance in either.
+                share = np.abs(given - wanted) / np.where(wanted == 0, 1.0, np.abs(wanted))
+                apart.setdefault(name, []).append(share)
+    return {name: float(np.max(shares)) for name, shares in apart.items()}
 
 
 def variances(network: Network) -> Iterator[tuple[Node, str, float]]:

@@ -1,4 +1,4 @@
-"""Room 7's frame: jinja2 with no surprises. Python decides, templates frame."""
+"""Room 6's frame: jinja2 with no surprises. Python decides, templates frame."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from archcompiler import agreement, draw, parity
 from archcompiler.agreement import Agreement
 from archcompiler.backend import Backend, Measured
 from archcompiler.emitted import DType
-from archcompiler.errors import Diagnostic, Row
+from archcompiler.errors import ArchcError, Diagnostic, Row
 from archcompiler.fields import shape_text
 from archcompiler.ir import Network
 from archcompiler.jobs import Job, Outcome, run
@@ -28,7 +28,7 @@ IMAGES = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verified:
-    """What running a network's emitted code showed; `differences` should be empty (E801 to E805).
+    """What running a network's emitted code showed; `differences` should be empty (E801 to E806).
 
     There is an agreement for each dtype and each backend but the first, which is the reference, or
     for the only one.
@@ -75,7 +75,12 @@ def verify(
             agreements += agreement.compare(network, points, dtype, weights, IMAGES)
         for found in agreements:
             differences += agreement.explain(network, found, weights, folder)
-        trainings = parity.compare(network, backends, folder) if train else []
+        trainings: list[Training] = []
+        if train:
+            try:
+                trainings = parity.compare(network, backends, folder)
+            except ArchcError as error:
+                differences += error.diagnostics
         for trained in trainings:
             differences += trained.differences()
     return Verified(

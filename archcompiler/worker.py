@@ -37,7 +37,9 @@ def main() -> None:
                 result = _job(used, folder)
         except Exception as error:
             result = {"error": f"{type(error).__name__}: {error}"}
-        (folder / RESULT).write_text(json.dumps(result), encoding="utf-8")
+        part = folder / f"{RESULT}.part"
+        part.write_text(json.dumps(result), encoding="utf-8")
+        part.replace(folder / RESULT)
 
 
 def _job(used: Backend, folder: Path) -> dict[str, object]:

@@ -323,6 +323,7 @@ def test_interrupt(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
         (["build", "inception_v3", "-b", "torch", "-b", "tensorflow"], ""),
         (["verify", "--help"], ""),
         (["bench", "--help"], ""),
+        (["weights", "import", "--help"], ""),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else None,
 )
@@ -335,7 +336,7 @@ def test_imports_are_light(tmp_path: Path, words: list[str], unwanted: str) -> N
         [sys.executable, "-c", code, *words], capture_output=True, text=True, cwd=tmp_path
     )
     assert done.returncode == 0, done.stderr
-    heavy = {"torch", "tensorflow", "keras", "numpy", *unwanted.split()}
+    heavy = {"torch", "tensorflow", "keras", "numpy", "safetensors", "h5py", *unwanted.split()}
     assert not heavy & set(done.stderr.splitlines()[-1].split())
 
 

@@ -175,6 +175,9 @@ def test_verify(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = json.loads(run("verify", "two.yaml", "-b", "torch", "--format", "json").stdout)
     assert [d["code"] for d in found] == ["E801"]
     assert run("verify", "one.yaml").exit_code == 0
+    alone = run("verify", "one.yaml", "-b", "torch", "--train")
+    assert alone.exit_code == 2
+    assert "--train compares backends, and only torch is run" in alone.stderr
     several = run("verify", ".", "--weights", "w.safetensors")
     assert several.exit_code == 2
     assert "--weights is for one spec, got 2" in several.stderr

@@ -11,9 +11,9 @@ from archc_torch import TorchBackend
 from archcompiler import draw, verdict, weights
 from archcompiler.backend import Backend
 from archcompiler.compiler import compile_file, compile_node
-from archcompiler.errors import ArchcError
 from archcompiler.ir import Network
 from archcompiler.locate import locate
+from archcompiler.parity import WAYS, Training
 from archcompiler.source import parse
 from archcompiler.verify import Verified, verify
 
@@ -134,13 +134,41 @@ def test_steps_that_differ_are_told(old: str, new: str, names: str) -> None:
 
 def test_a_map_has_no_loss() -> None:
     spec = SPEC[: SPEC.index("heads:")] + "heads: {Maps: {conv: 2, kernel: 1}}\n"
-    with pytest.raises(ArchcError, match="has no loss to train with"):
-        verify(small(spec), [TorchBackend(), TensorflowBackend()], train=True)
+    verified = verify(small(spec), [TorchBackend(), TensorflowBackend()], train=True)
+    (found,) = verified.differences
+    assert found.code == "E806"
+    assert "has no loss to train with" in found.message
+    assert verified.agreements, "the end points are compared all the same"
 
 
 def test_a_step_that_fails_is_told() -> None:
-    with pytest.raises(ArchcError, match=r"PyTorch cannot train `small`: AttributeError"):
-        run(Patched("F.cross_entropy(output", "F.no_such_loss(output"), train=True)
+    verified = run(Patched("F.cross_entropy(output", "F.no_such_loss(output"), train=True)
+    (found,) = verified.differences
+    assert found.message.startswith("PyTorch cannot train `small`: AttributeError")
+
+
+def test_nothing_beside_the_user_is_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("safetensors", "model", "weights", "numpy"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('imported from here')\n", "utf-8")
+    monkeypatch.chdir(tmp_path)
+    assert not verify(small(), [TorchBackend()]).differences
+
+
+def test_a_variance_that_is_no_number_is_told() -> None:
+    network = small()
+    training = Training(
+        network=network,
+        reference=TorchBackend(),
+        other=TensorflowBackend(),
+        way=WAYS[0],
+        losses=(1.0, 1.0),
+        apart={},
+        statistics={"Stem/norm/moving_variance": float("nan")},
+    )
+    (found,) = training.differences()
+    assert found.message == "TensorFlow and PyTorch train `Stem/norm/moving_variance` differently"
 
 
 def test_code_that_fails_is_told() -> None:

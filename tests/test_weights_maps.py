@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 from weights_kit import CASES, MAP, codes, errors, small
 
+from archcompiler.backend import backend_names
 from archcompiler.compiler import compile_file
 from archcompiler.locate import shipped
 from archcompiler.weights import pattern
 from archcompiler.weights.mapfile import read_map
 from archcompiler.weights.plan import plan
-from archcompiler.weights.sources import OWN, find_plan, shipped_maps, sources
+from archcompiler.weights.sources import find_plan, shipped_maps, sources
 
 ROOT = Path(__file__).parents[1]
 
@@ -81,7 +82,7 @@ def test_shipped_maps_are_told_by_their_names() -> None:
         for source, path in shipped_maps(network).items():
             names = read_map(path)
             assert (names.network, names.source) == (network, source)
-    assert set(sources("googlenet")) == {*OWN}
+    assert set(sources("googlenet")) == {*backend_names()} == {"tensorflow", "torch"}
 
 
 def test_shipped_maps_are_small() -> None:

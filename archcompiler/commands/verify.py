@@ -68,6 +68,8 @@ def command(
         if path and len(networks) > 1:
             raise click.UsageError(f"--weights is for one spec, got {len(networks)}")
         chosen = with_arrays(runnable(names))
+        if train and len(chosen) == 1:
+            raise click.UsageError(f"--train compares backends, and only {chosen[0].name} is run")
         from archcompiler import verdict, weights
         from archcompiler.verify import verify
 

@@ -16,10 +16,13 @@ def time_limit(start: float, size: int) -> float:
 
 
 def run(module: str, *words: str, seconds: float | None = None) -> subprocess.CompletedProcess[str]:
-    """Run a module of this package. Raises `subprocess.TimeoutExpired`, the process being gone."""
+    """Run a module of this package. Raises `subprocess.TimeoutExpired`, the process being gone.
+
+    `-P` keeps the working directory off its path: a file beside the weights is not ours to import.
+    """
     environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
     return subprocess.run(
-        [sys.executable, "-m", f"archcompiler.weights.{module}", *words],
+        [sys.executable, "-P", "-m", f"archcompiler.weights.{module}", *words],
         capture_output=True,
         text=True,
         errors="replace",

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 
+from archcompiler.backend import Backend, backend, backend_names
 from archcompiler.errors import USAGE_OR_ENVIRONMENT, ArchcError, Diagnostic, did_you_mean, one_of
 from archcompiler.ir import Network
 from archcompiler.locate import shipped_folder
 from archcompiler.weights.mapfile import read_map
-from archcompiler.weights.namemap import Layout
 from archcompiler.weights.plan import Match, Plan, plan
-
-OWN: dict[str, tuple[str, str, str, Layout]] = {
-    "torch": ("the emitted PyTorch code", "archc_torch.weights", "key", "torch"),
-    "tensorflow": ("the emitted Keras code", "archc_tensorflow.weights", "path", "tensorflow"),
-}
-"""archc's own models: their names are computed by a function of the backend."""
 
 
 def shipped_maps(network: str) -> dict[str, Path]:
@@ -28,19 +21,19 @@ def shipped_maps(network: str) -> dict[str, Path]:
 
 
 def sources(network: str) -> list[str]:
-    """Return every source that a network can be imported from."""
-    return [*shipped_maps(network), *OWN]
+    """Return every source that a network can be imported from: maps, and what archc emits."""
+    return [*shipped_maps(network), *backend_names()]
 
 
 def find_plan(network: Network, source: str | None, map_file: Path | None = None) -> Plan:
     """Return the plan for a source by name, or for a map file. Raises E911, E914."""
     if map_file is not None:
         return plan(read_map(map_file), network)
-    if source in OWN:
-        return _own(network, source)
     maps = shipped_maps(network.name)
     if source in maps:
         return plan(read_map(maps[source]), network)
+    if source in backend_names():
+        return _own(network, backend(source))
     known = sources(network.name)
     raise ArchcError(
         Diagnostic(
@@ -63,13 +56,17 @@ def fitting(network: Network, tensors: Collection[str]) -> tuple[list[str], int]
     return [source for source, count in counts.items() if count == most], most
 
 
-def _own(network: Network, source: str) -> Plan:
-    title, module, function, layout = OWN[source]
-    name = getattr(importlib.import_module(module), function)
+def _own(network: Network, emitter: Backend) -> Plan:
+    """Return the plan for the emitted code of a backend, which computes its names."""
     matches = tuple(
-        Match(node=node, weight=w, theirs=name(node, w), dense=node.op.key == "dense")
+        Match(node=node, weight=w, theirs=emitter.weight_key(node, w), dense=node.op.key == "dense")
         for node in network.walk()
         for w in node.weights
     )
-    ignore = ("*.num_batches_tracked", "num_batches_tracked")
-    return Plan(source=source, title=title, layout=layout, matches=matches, ignore=ignore)
+    return Plan(
+        source=emitter.name,
+        title=f"the emitted {emitter.title} code",
+        layout=emitter.layout,
+        matches=matches,
+        ignore=("*.num_batches_tracked", "num_batches_tracked"),
+    )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from typing_extensions import override
 
 from archcompiler.backend import Backend, Measured
 from archcompiler.emitted import DType, Emitted
-from archcompiler.ir import Network
+from archcompiler.ir import Network, Node
+from archcompiler.op import Weight
 
 
 class TensorflowBackend(Backend):
@@ -19,6 +20,7 @@ class TensorflowBackend(Backend):
     title: ClassVar[str] = "TensorFlow"
     framework: ClassVar[str] = "tensorflow"
     requirement: ClassVar[str] = "archcompiler[tensorflow]"
+    layout: ClassVar[Literal["torch", "tensorflow"]] = "tensorflow"
 
     @override
     def emit(self, network: Network) -> dict[str, str]:
@@ -55,6 +57,12 @@ class TensorflowBackend(Backend):
             from_logits=not gives_probabilities(network, output),
             command=network.command_for_size,
         )
+
+    @override
+    def weight_key(self, node: Node, weight: Weight) -> str:
+        from archc_tensorflow.weights import path
+
+        return path(node, weight)
 
     @override
     def measure(self, folder: Path, network: Network) -> Measured:

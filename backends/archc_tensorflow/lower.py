@@ -1,4 +1,4 @@
-"""Room 6 for TensorFlow: a `Network` to a `Module`, all decisions taken."""
+"""Room 5 for TensorFlow: a `Network` to a `Module`, all decisions taken."""
 
 from __future__ import annotations
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from math import prod
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from typing_extensions import override
 
 from archcompiler.backend import Backend, Measured
 from archcompiler.emitted import DType, Emitted
-from archcompiler.ir import Network
+from archcompiler.ir import Network, Node
+from archcompiler.op import Weight
 
 
 def _norms_one_value(network: Network) -> bool:
@@ -26,6 +27,7 @@ class TorchBackend(Backend):
     title: ClassVar[str] = "PyTorch"
     framework: ClassVar[str] = "torch"
     requirement: ClassVar[str] = "archcompiler[torch]"
+    layout: ClassVar[Literal["torch", "tensorflow"]] = "torch"
     unbiased: ClassVar[bool] = True
 
     @override
@@ -61,6 +63,12 @@ class TorchBackend(Backend):
             follows_size=network.follows_size,
             command=network.command_for_size,
         )
+
+    @override
+    def weight_key(self, node: Node, weight: Weight) -> str:
+        from archc_torch.weights import key
+
+        return key(node, weight)
 
     @override
     def measure(self, folder: Path, network: Network) -> Measured:

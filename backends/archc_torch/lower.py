@@ -1,4 +1,4 @@
-"""Room 6 for torch: a `Network` to a `Module`, all decisions taken."""
+"""Room 5 for torch: a `Network` to a `Module`, all decisions taken."""
 
 from __future__ import annotations
 

@@ -96,10 +96,7 @@ def check_of(check: str, dtype: str) -> str:
 
 def key(framework: str, node: Node, weight: Weight) -> str:
     """Return a weight's name in a framework."""
-    from archc_tensorflow.weights import path
-    from archc_torch.weights import key
-
-    return key(node, weight) if framework == "torch" else path(node, weight)
+    return backend(framework).weight_key(node, weight)
 
 
 def to_framework(framework: str, values: np.ndarray) -> np.ndarray:
