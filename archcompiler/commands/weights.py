@@ -143,6 +143,7 @@ def export_command(
     archc weights export v3.safetensors inception_v3 --to keras -o v3.weights.h5
     """
     from archcompiler import weights
+    from archcompiler.weights.formats import format_of
 
     network = only_network(words)
     _one_map("--to", target, map_file, network.name)
@@ -157,7 +158,8 @@ def export_command(
         allow_different=allow_different,
         force=force,
     )
-    _tell(report, f"{network.name} to {report.source}", output, form)
+    written = format_of(output, to_write=True).targets(output)
+    _tell(report, f"{network.name} to {report.source}", output, form, *written)
 
 
 def _one_map(option: str, name: str | None, map_file: Path | None, network: str) -> None:
@@ -170,12 +172,15 @@ def _one_map(option: str, name: str | None, map_file: Path | None, network: str)
         raise click.UsageError(f"{said} `{option} NAME` and `--map FILE`; NAME is {known}")
 
 
-def _tell(report: Any, title: str, path: Path, form: str) -> None:
+def _tell(report: Any, title: str, path: Path, form: str, *written: Path) -> None:
+    """Print the report; `written` are the files on the disk, where `path` is only their name."""
     from archcompiler.weights.report import wrapped
 
     if form == "json":
         click.echo(json.dumps({**report.document(), "file": str(path)}, indent=2))
         return
-    click.echo(f"{title}\n{report.text()}\n  written   {path}")
+    click.echo(f"{title}\n{report.text()}")
+    for file in written or (path,):
+        click.echo(f"  written   {file}")
     for note in report.notes:
         click.echo(wrapped(note))

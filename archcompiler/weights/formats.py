@@ -19,14 +19,22 @@ Reader = Callable[[Path, frozenset[str]], "dict[str, Array]"]
 Writer = Callable[[Path, "Mapping[str, Array]", tuple[str, ...]], None]
 
 
+def _itself(path: Path) -> tuple[Path, ...]:
+    return (path,)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Format:
-    """One kind of file; a reader is told the names that are wanted, a writer the layers' order."""
+    """One kind of file; a reader is told the names that are wanted, a writer the layers' order.
+
+    `targets` are the files that a writer makes of a name.
+    """
 
     endings: tuple[str, ...]
     title: str
     read: Reader
     write: Writer | None
+    targets: Callable[[Path], tuple[Path, ...]] = _itself
 
 
 def _write_safetensors(path: Path, tensors: Mapping[str, Array], order: tuple[str, ...]) -> None:
@@ -64,6 +72,7 @@ FORMATS = (
         title="TensorFlow checkpoint",
         read=tf_checkpoint.read,
         write=tf_checkpoint.write,
+        targets=tf_checkpoint.targets,
     ),
 )
 """In the order in which endings are tried: the longer of two comes first."""

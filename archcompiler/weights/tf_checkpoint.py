@@ -31,9 +31,14 @@ DATA = ".data-00000-of-00001"
 
 
 def prefix_of(path: Path) -> Path:
-    """Return what a checkpoint is called without the endings of its files."""
+    """Return what a checkpoint is called without the ending of its index."""
     name = path.name.removesuffix(INDEX)
-    return path.with_name(name.partition(".data-")[0])
+    return path.with_name(name) if name else path
+
+
+def targets(path: Path) -> tuple[Path, ...]:
+    """Return the files that `write` makes, in its order."""
+    return tuple(Path(f"{prefix_of(path)}{ending}") for ending in (DATA, INDEX))
 
 
 def read(path: Path, names: frozenset[str] = frozenset()) -> dict[str, Array]:
@@ -62,8 +67,8 @@ def write(path: Path, tensors: Mapping[str, Array], depth_order: tuple[str, ...]
             said = _child("write", beside, between)
             if said is not None:
                 raise unwritable(prefix, OSError(said))
-            for ending in (DATA, INDEX):
-                os.replace(f"{beside}{ending}", f"{prefix}{ending}")
+            for ending, target in zip((DATA, INDEX), targets(path), strict=True):
+                os.replace(f"{beside}{ending}", target)
     except OSError as error:
         raise unwritable(prefix, error) from None
 

@@ -94,7 +94,8 @@ def export_weights(
             ),
             exit_code=USAGE_OR_ENVIRONMENT,
         )
-    refuse_existing(path, force=force)
+    for target_file in form.targets(path):
+        refuse_existing(target_file, force=force)
     allowed = Allowed(missing=allow_missing, different=allow_different)
     found, report = give(network, plan, tensors, allowed)
     named = {_first(name, plan.renumber): value for name, value in found.items()}
