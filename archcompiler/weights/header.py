@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,11 @@ SIZES = {
     "U64": 8, "U32": 4, "U16": 2, "U8": 1, "BOOL": 1,
 }  # fmt: skip
 """Bytes of one value."""
+
+
+MAX_RANK = 32
+MAX_VALUES = 2**60
+"""What every numpy can make, 8 bytes a value."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +116,14 @@ def _stored(path: Path, name: str, value: object) -> Stored:
         raise _no_header(path, f"its header does not say what `{name}` is")
     assert isinstance(shape, list)
     assert isinstance(place, list)
+    if not possible(shape):
+        raise _no_header(path, f"its header gives `{name}` a shape that cannot be")
     return Stored(dtype=dtype, shape=tuple(shape), begin=place[0], end=place[1])
+
+
+def possible(shape: Sequence[int]) -> bool:
+    """Tell whether an array can have a shape; numpy counts the bytes as if no size were 0."""
+    return len(shape) <= MAX_RANK and math.prod(n for n in shape if n) < MAX_VALUES
 
 
 def _check_places(path: Path, header: Header, room: int) -> None:

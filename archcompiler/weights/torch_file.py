@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from archcompiler.errors import ArchcError, Diagnostic
 from archcompiler.weights.files import regular, replacing
+from archcompiler.weights.header import possible
 from archcompiler.weights.libraries import library
 from archcompiler.weights.problems import Problems, broken
 
@@ -23,6 +24,12 @@ if TYPE_CHECKING:
 
 CODE = ("GLOBAL", "STACK_GLOBAL", "INST")
 """The operations of a pickle that name a function or class."""
+
+DTYPES = frozenset(
+    {"float64", "float32", "float16", "bfloat16", "bool"}
+    | {"int64", "int32", "int16", "int8", "uint64", "uint32", "uint16", "uint8"}
+)
+"""What is read; all but bfloat16 are numpy's."""
 
 INSIDE = ("state_dict", "model")
 """Where checkpoints of training loops keep the state_dict."""
@@ -54,7 +61,9 @@ def read(path: Path, names: frozenset[str] = frozenset()) -> dict[str, Array]:
         if not isinstance(value, torch.Tensor) or not isinstance(key, str):
             problems.error("E905", f"`{key}` of the file is no tensor")
         elif not _is_plain(torch, value):
-            problems.error("E905", f"`{key}` is {value.dtype}, which is not read")
+            problems.error("E905", f"`{key}` is {_kind(torch, value)}, which is not read")
+        elif not _is_there(value):
+            problems.error("E901", f"{path}: `{key}` claims more than the file has")
         else:
             narrow = value.dtype in (torch.float16, torch.bfloat16)
             plain = value.detach().to(torch.float32) if narrow else value.detach()
@@ -65,7 +74,24 @@ def read(path: Path, names: frozenset[str] = frozenset()) -> dict[str, Array]:
 
 def _is_plain(torch: Any, value: Any) -> bool:
     strided = value.layout is torch.strided and value.device.type == "cpu"
-    return bool(strided and not value.is_quantized and not value.is_complex())
+    return bool(strided and _dtype(value) in DTYPES and not value.is_neg())
+
+
+def _is_there(value: Any) -> bool:
+    """Tell whether the file holds each value; one that is spread over many places is but one."""
+    room = value.untyped_storage().nbytes()
+    return possible(value.shape) and value.numel() * value.element_size() <= room
+
+
+def _dtype(value: Any) -> str:
+    return str(value.dtype).removeprefix("torch.")
+
+
+def _kind(torch: Any, value: Any) -> str:
+    """Say what a tensor is that is not read."""
+    layout = "" if value.layout is torch.strided else str(value.layout).removeprefix("torch.")
+    view = "a negative view of" if layout == "" and value.is_neg() else layout
+    return f"{view} {_dtype(value)}".strip()
 
 
 def _refused(path: Path, error: str) -> ArchcError:
