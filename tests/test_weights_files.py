@@ -346,21 +346,6 @@ def test_long_lists_of_names(tmp_path: Path) -> None:
     assert same(keras_file.read(tmp_path / "a.h5"), tensors)
 
 
-def test_nothing_stays_of_what_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import torch
-
-    def fails(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(torch, "save", fails)
-    file = tmp_path / "a.pth"
-    file.write_bytes(b"precious")
-    [error] = errors(lambda: torch_file.write(file, {"a": ONES}))
-    assert (error.code, file.read_bytes()) == ("E603", b"precious")
-    assert "no space left" in error.message
-    assert os.listdir(tmp_path) == ["a.pth"]
-
-
 def test_brain_floats(tmp_path: Path) -> None:
     def brain(pairs: list[tuple[str, Any]]) -> None:
         pairs[1][1]["dtype"] = "BF16"

@@ -133,6 +133,9 @@ GOOD = MAP.read_text("utf-8")
         ("layers:\n", "layers: [1]\nignore2:\n", 15, "no `ignore2`"),
         ("layout: torch", "same_as: none", 5, "no small.none.yaml"),
         ("layout: torch", "same_as: other", 5, "no small.other.yaml beside"),
+        ("layout: torch", "same_as: a/b", 5, "not `/`"),
+        ("layout: torch", "same_as: ..", 5, "not `.`"),
+        ("network: small", "same_as: none\nnetwork: a/b", 3, "not `/`"),
         ("[Images are in BGR.]", "[[1]]", 24, "a word"),
     ],
 )

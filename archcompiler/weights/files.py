@@ -61,6 +61,15 @@ def replacing(path: Path) -> Iterator[Path]:
         raise unwritable(path, error) from None
 
 
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file, whole or not at all. Raises E603.
+
+    Libraries give their content as bytes: over a full disk they raise errors of their own.
+    """
+    with replacing(path) as beside:
+        beside.write_bytes(content)
+
+
 def unwritable(path: Path, error: OSError) -> ArchcError:
     """Return E603: a file cannot be written."""
     reason = (error.strerror or str(error) or "unknown reason").lower()

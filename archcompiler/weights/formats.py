@@ -85,9 +85,9 @@ def format_of(path: Path, *, to_write: bool = False) -> Format:
             if to_write and form.write is None:
                 raise _no_format(f"{path.name} would be a {form.title}, which is only read", True)
             return form
-    if not to_write and path.with_name(path.name + tf_checkpoint.INDEX).is_file():
+    if not to_write and Path(f"{path}{tf_checkpoint.INDEX}").is_file():
         return next(f for f in FORMATS if f.read is tf_checkpoint.read)
-    raise _no_format(f"the name {path.name} does not say what kind of file it is", to_write)
+    raise _no_format(f"the name {path} does not say what kind of file it is", to_write)
 
 
 def _no_format(message: str, to_write: bool) -> ArchcError:

@@ -18,10 +18,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from archcompiler.errors import ArchcError, Diagnostic
+from archcompiler.errors import USAGE_OR_ENVIRONMENT, ArchcError, Diagnostic
 from archcompiler.weights import safetensors_file
 from archcompiler.weights.child import last_line, run, time_limit
-from archcompiler.weights.files import regular, replacing
+from archcompiler.weights.files import regular, write_whole
 from archcompiler.weights.h5 import H5, opened
 from archcompiler.weights.libraries import library, need
 from archcompiler.weights.problems import broken
@@ -197,13 +197,15 @@ def _numbered(word: str, number: int) -> str:
 
 
 def write(path: Path, tensors: Mapping[str, Array], depth_order: tuple[str, ...] = ()) -> None:
-    """Write a .weights.h5 of Keras 3 whose layers lie in `depth_order`. Raises E603."""
+    """Write a .weights.h5 of Keras 3 whose layers lie in `depth_order`. Raises E603, E915."""
     h5py = library("h5py", "this file is written with it")
-    layers = _by_layer(tensors)
+    layers = _by_layer(path, tensors)
     ranks = {name: rank for rank, name in enumerate(depth_order)}
     counts: dict[str, int] = {}
-    with replacing(path) as beside, h5py.File(beside, "w") as file:
+    content = io.BytesIO()
+    with h5py.File(content, "w") as file:
         file.create_group("vars")
+        file.create_group("layers")
         for layer in sorted(layers, key=lambda name: ranks.get(name, len(ranks))):
             words = layers[layer]
             kind = _class_of(layer, tensors)
@@ -213,15 +215,17 @@ def write(path: Path, tensors: Mapping[str, Array], depth_order: tuple[str, ...]
             variables.attrs["name"] = layer
             for number, word in enumerate(words):
                 variables.create_dataset(str(number), data=tensors[f"{layer}/{word}"])
+    write_whole(path, content.getvalue())
 
 
 def write_legacy(
     path: Path, tensors: Mapping[str, Array], depth_order: tuple[str, ...] = ()
 ) -> None:
-    """Write an .h5 that `load_weights(path, by_name=True)` takes. Raises E603."""
+    """Write an .h5 that `load_weights(path, by_name=True)` takes. Raises E603, E915."""
     h5py = library("h5py", "this file is written with it")
-    layers = _by_layer(tensors)
-    with replacing(path) as beside, h5py.File(beside, "w") as file:
+    layers = _by_layer(path, tensors)
+    content = io.BytesIO()
+    with h5py.File(content, "w") as file:
         _write_list(file, "layer_names", list(layers))
         for layer, words in layers.items():
             group = file.create_group(layer)
@@ -229,12 +233,13 @@ def write_legacy(
             _write_list(group, "weight_names", paths)
             for name in paths:
                 group.create_dataset(name, data=tensors[name])
+    write_whole(path, content.getvalue())
 
 
 def _write_list(group: Any, attribute: str, names: list[str]) -> None:
     """Write a list of names; one too long for an attribute is split, as Keras does."""
     data = [name.encode("utf-8") for name in names]
-    size = max(len(name) for name in data)
+    size = max((len(name) for name in data), default=1)
     share = max(1, 60_000 // size)
     if len(data) <= share:
         group.attrs[attribute] = data
@@ -243,11 +248,20 @@ def _write_list(group: Any, attribute: str, names: list[str]) -> None:
         group.attrs[f"{attribute}{number}"] = data[start : start + share]
 
 
-def _by_layer(tensors: Mapping[str, Array]) -> dict[str, list[str]]:
-    """Sort tensors by layer, each layer's in Keras's order."""
+def _by_layer(path: Path, tensors: Mapping[str, Array]) -> dict[str, list[str]]:
+    """Sort tensors by layer, each layer's in Keras's order. Raises E915 for other names."""
     layers: dict[str, list[str]] = {}
     for name in tensors:
         layer, _, word = name.rpartition("/")
+        if not layer or word not in ORDER:
+            raise ArchcError(
+                Diagnostic(
+                    code="E915",
+                    message=f"`{name}` is no tensor of Keras, so {path.name} cannot have it",
+                    hint="write a .safetensors, which takes any name",
+                ),
+                exit_code=USAGE_OR_ENVIRONMENT,
+            )
         layers.setdefault(layer, []).append(word)
     for words in layers.values():
         words.sort(key=ORDER.index)

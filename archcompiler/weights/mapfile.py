@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NoReturn, cast
 
 from archcompiler.errors import ArchcError, Diagnostic, did_you_mean, one_of
+from archcompiler.names import problem
 from archcompiler.position import Position
 from archcompiler.source import Mapping, Node, Scalar, Sequence, load
 from archcompiler.weights import pattern
@@ -32,7 +33,7 @@ def read_map(path: Path) -> NameMap:
     if _word(entries["archc_map"]) != "1":
         _wrong(entries["archc_map"].position, "this archc reads `archc_map: 1`")
     own = NameMap(
-        network=_word(entries["network"]),
+        network=_name(entries["network"]),
         source=_word(entries["source"]),
         title=_word(entries["title"]),
         layout=_layout(entries.get("layout")),
@@ -59,7 +60,7 @@ def read_map(path: Path) -> NameMap:
 
 def _like(own: NameMap, node: Node, path: Path) -> NameMap:
     """Complete a map by that of another source of the network, which may not be such a map too."""
-    other = path.with_name(f"{own.network}.{_word(node)}.yaml")
+    other = path.with_name(f"{own.network}.{_name(node)}.yaml")
     if other == path or not other.is_file():
         _wrong(node.position, f"there is no {other.name} beside this file")
     if isinstance(root := load(other), Mapping) and "same_as" in root.entries:
@@ -180,6 +181,14 @@ def _word(node: Node) -> str:
     if not isinstance(node, Scalar) or not node.text:
         _wrong(node.position, "a word is expected here")
     return node.text
+
+
+def _name(node: Node) -> str:
+    """Read a word that is part of a file's name."""
+    word = _word(node)
+    if why := problem(word):
+        _wrong(node.position, why)
+    return word
 
 
 def _wrong(position: Position, message: str, hint: str | None = None) -> NoReturn:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from archcompiler.weights.files import replacing
+from archcompiler.weights.files import write_whole
 from archcompiler.weights.header import Header, read_header
 from archcompiler.weights.libraries import library, numpy
 from archcompiler.weights.problems import Problems
@@ -59,6 +59,5 @@ def write(path: Path, tensors: Mapping[str, Array], metadata: Mapping[str, str])
     np = numpy()
     save = library("safetensors.numpy", "weights are written with it")
     data = {name: np.asarray(value, order="C") for name, value in tensors.items()}
-    content = save.save(data, dict(metadata))
-    with replacing(path) as beside:
-        beside.write_bytes(content)
+    said = dict(metadata) or None  # the library writes no JSON of empty metadata without tensors
+    write_whole(path, save.save(data, said))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import pickle
 import pickletools
 import warnings
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archcompiler.errors import ArchcError, Diagnostic
-from archcompiler.weights.files import regular, replacing
+from archcompiler.weights.files import regular, write_whole
 from archcompiler.weights.header import possible
 from archcompiler.weights.libraries import library
 from archcompiler.weights.problems import Problems, broken
@@ -122,5 +123,6 @@ def write(path: Path, tensors: Mapping[str, Array], depth_order: tuple[str, ...]
     """Write a state_dict, whole or not at all. Raises E603."""
     torch = library("torch", "this file is written with it")
     state = {key: torch.from_numpy(value) for key, value in tensors.items()}
-    with replacing(path) as beside:
-        torch.save(state, str(beside))
+    content = io.BytesIO()
+    torch.save(state, content)
+    write_whole(path, content.getvalue())
