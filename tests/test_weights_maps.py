@@ -13,6 +13,7 @@ from archcompiler.locate import shipped
 from archcompiler.weights import pattern
 from archcompiler.weights.mapfile import read_map
 from archcompiler.weights.plan import plan
+from archcompiler.weights.requirements import differences
 from archcompiler.weights.sources import find_plan, shipped_maps, sources
 
 ROOT = Path(__file__).parents[1]
@@ -130,6 +131,8 @@ GOOD = MAP.read_text("utf-8")
         ("count_include_pad: true", "count_pad: true", 23, "no `count_pad`"),
         ("avg_pool:", "avgpool:", 23, "no `avgpool`"),
         ("count_include_pad: true", "count_include_pad: [1]", 23, "one value"),
+        ("count_include_pad: true", "count_include_pad: 3", 23, "`count_include_pad`: expected"),
+        ("count_include_pad: true", "kernel: 0", 23, "`kernel`: expected"),
         ("layers:\n", "layers: [1]\nignore2:\n", 15, "no `ignore2`"),
         ("layout: torch", "same_as: none", 5, "no small.none.yaml"),
         ("layout: torch", "same_as: other", 5, "no small.other.yaml beside"),
@@ -148,6 +151,23 @@ def test_wrong_maps(tmp_path: Path, old: str, new: str, line: int, word: str) ->
     assert word in found[0].message
     assert found[0].position is not None
     assert found[0].position.line == line
+
+
+@pytest.mark.parametrize(
+    ("value", "apart"),
+    [("kernel: 3", []), ("kernel: 3x3", []), ("kernel: 1x3", ["kernel: 1x3"]),
+     ("stride: 1", []), ("stride: 2", ["stride: 2"]), ("padding: same", []),
+     ("padding: 1", ["padding: 1"])],
+)  # fmt: skip
+def test_what_is_required_is_compared_by_its_type(
+    tmp_path: Path, value: str, apart: list[str]
+) -> None:
+    """The pools on line 16 are 3 x 3, with stride 1 and padding `same`."""
+    path = tmp_path / "small.other.yaml"
+    path.write_text(GOOD.replace("count_include_pad: true", value, 1), "utf-8")
+    found = differences(plan(read_map(path), small()), small())
+    here = [d for d in found if d.position and d.position.line == 16]
+    assert {d.message.split("`")[1] for d in here} == set(apart)
 
 
 def test_same_as_is_one_step(tmp_path: Path) -> None:

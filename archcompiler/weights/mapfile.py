@@ -7,7 +7,8 @@ from collections.abc import Mapping as Table
 from pathlib import Path
 from typing import NoReturn, cast
 
-from archcompiler.errors import ArchcError, Diagnostic, did_you_mean, one_of
+from archcompiler.errors import ArchcError, Diagnostic, WrongValue, did_you_mean, one_of
+from archcompiler.fields import check, yaml_text
 from archcompiler.names import problem
 from archcompiler.position import Position
 from archcompiler.source import Mapping, Node, Scalar, Sequence, load
@@ -154,8 +155,18 @@ def _requires(node: Node | None) -> tuple[Requirement, ...]:
         for name, value in _table(attributes, known, f"`{op}`").items():
             if not isinstance(value, Scalar) or value.value is None:
                 _wrong(value.position, f"`{name}` needs one value")
+            try:
+                wanted = check(known[name], value.value)
+            except WrongValue as error:
+                _wrong(value.position, f"`{name}`: {error}", error.hint)
             found.append(
-                Requirement(op=op, attribute=name, value=value.value, position=value.position)
+                Requirement(
+                    op=op,
+                    attribute=name,
+                    value=wanted,
+                    text=yaml_text(value.value),
+                    position=value.position,
+                )
             )
     return tuple(found)
 

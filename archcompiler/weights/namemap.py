@@ -29,11 +29,15 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Requirement:
-    """What must hold of every op of a kind, so that the weights mean the same function."""
+    """What must hold of every op of a kind, so that the weights mean the same function.
+
+    `value` is of the attribute's type, `text` as a spec writes it.
+    """
 
     op: str
     attribute: str
-    value: bool | int | float | str
+    value: object
+    text: str
     position: Position
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from archcompiler.errors import Diagnostic, in_file_order
-from archcompiler.fields import yaml_text
 from archcompiler.ir import Network, Node
 from archcompiler.op import Op
 from archcompiler.ops.avg_pool import AvgPool
@@ -35,7 +34,7 @@ def differences(plan: Plan, network: Network) -> list[Diagnostic]:
 
 
 def _pair(requirement: Requirement) -> str:
-    return f"{requirement.attribute}: {yaml_text(requirement.value)}"
+    return f"{requirement.attribute}: {requirement.text}"
 
 
 def _ops(network: Network, key: str) -> Iterator[tuple[Node, Op]]:
