@@ -12,9 +12,9 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
-from weights_kit import codes
+from weights_kit import codes, errors
 
-from archcompiler.weights import keras_file, safetensors_file, torch_file
+from archcompiler.weights import keras_file, safetensors_file, tf_checkpoint, torch_file
 
 
 @pytest.mark.parametrize("zipped", [True, False])
@@ -75,6 +75,26 @@ def test_the_best_that_compression_does_is_read(tmp_path: Path) -> None:
         made = group.create_dataset("0", data=zeros, chunks=zeros.shape, compression=9)
         assert zeros.nbytes > 1020 * made.id.get_storage_size()
     assert keras_file.read(file)["fc/kernel"].shape == (2048, 2048)
+
+
+@pytest.mark.parametrize("ending", [".index", ""])
+def test_reading_a_checkpoint_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str
+) -> None:
+    """Nothing is quick enough for this limit, which grows with all files of the checkpoint."""
+    sizes = []
+
+    def limit(start: float, size: int) -> float:
+        sizes.append(size)
+        return 0.001
+
+    monkeypatch.setattr(tf_checkpoint, "time_limit", limit)
+    (tmp_path / f"a.ckpt{ending}").write_bytes(bytes(10))
+    (tmp_path / "a.ckpt.data-00000-of-00002").write_bytes(bytes(100))
+    (tmp_path / "a.ckpt.data-00001-of-00002").write_bytes(bytes(1000))
+    [error] = errors(lambda: tf_checkpoint.read(tmp_path / "a.ckpt"))
+    assert (error.code, "takes no end" in error.message) == ("E901", True)
+    assert sizes == [1110]
 
 
 def test_torchscript_holds_code(tmp_path: Path) -> None:

@@ -10,13 +10,14 @@ nothing to archc. The tensors pass through a safetensors file between the two.
 from __future__ import annotations
 
 import os
+import subprocess
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archcompiler.weights import safetensors_file
-from archcompiler.weights.child import last_line, run
+from archcompiler.weights.child import last_line, run, time_limit
 from archcompiler.weights.files import regular, unwritable
 from archcompiler.weights.libraries import need
 from archcompiler.weights.problems import broken
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     import numpy as np
 
     Array = np.ndarray[Any, np.dtype[Any]]
+
+SECONDS = 180.0
+"""How long reading may take, beside the time for the files' size: TensorFlow starts slowly."""
 
 INDEX = ".index"
 DATA = ".data-00000-of-00001"
@@ -49,7 +53,10 @@ def read(path: Path, names: frozenset[str] = frozenset()) -> dict[str, Array]:
     need("tensorflow", "this file is read with it")
     with tempfile.TemporaryDirectory(prefix="archc-") as folder:
         between = Path(folder, "tensors.safetensors")
-        said = _child("read", prefix.resolve(), between)
+        try:
+            said = _child("read", prefix.resolve(), between, time_limit(SECONDS, _size(prefix)))
+        except subprocess.TimeoutExpired:
+            raise broken(prefix, "the checkpoint is damaged: to read it takes no end") from None
         if said is not None:
             raise broken(prefix, "the checkpoint is cut off or damaged", said)
         return safetensors_file.read(between)
@@ -73,7 +80,13 @@ def write(path: Path, tensors: Mapping[str, Array], depth_order: tuple[str, ...]
         raise unwritable(prefix, error) from None
 
 
-def _child(what: str, prefix: Path, between: Path) -> str | None:
+def _size(prefix: Path) -> int:
+    """Return the bytes of all files of a checkpoint."""
+    files = [f for f in prefix.parent.iterdir() if f.name.startswith(f"{prefix.name}.")]
+    return sum(f.stat().st_size for f in (prefix, *files) if f.is_file())
+
+
+def _child(what: str, prefix: Path, between: Path, seconds: float | None = None) -> str | None:
     """Run `tf_process`; return the last line it said where it failed."""
-    done = run("tf_process", what, str(prefix), str(between))
+    done = run("tf_process", what, str(prefix), str(between), seconds=seconds)
     return last_line(done) if done.returncode else None
