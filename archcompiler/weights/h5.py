@@ -49,7 +49,7 @@ class H5:
             if link is None:
                 return None
             if not isinstance(link, self.h5py.HardLink):
-                raise broken(self.path, f"`{part}` is a link to elsewhere, which archc not follows")
+                raise broken(self.path, f"`{part}` is a link, which archc does not follow")
             group = group[part]
         return group
 

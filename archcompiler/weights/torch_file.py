@@ -102,7 +102,7 @@ def _refused(path: Path, error: str) -> ArchcError:
     return ArchcError(
         Diagnostic(
             code="E910",
-            message=f"{path} holds code, which reading it would run; archc does not",
+            message=f"{path} holds code that would run when it is read; archc runs none",
             hint="save `model.state_dict()` alone, best as safetensors",
         )
     )
