@@ -27,7 +27,8 @@ def _itself(path: Path) -> tuple[Path, ...]:
 class Format:
     """One kind of file; a reader is told the names that are wanted, a writer the layers' order.
 
-    `targets` are the files that a writer makes of a name.
+    `targets` are the files that a writer makes of a name. One that `needs_order` has no names of
+    tensors but the order of the layers.
     """
 
     endings: tuple[str, ...]
@@ -35,6 +36,7 @@ class Format:
     read: Reader
     write: Writer | None
     targets: Callable[[Path], tuple[Path, ...]] = _itself
+    needs_order: bool = False
 
 
 def _write_safetensors(path: Path, tensors: Mapping[str, Array], order: tuple[str, ...]) -> None:
@@ -59,6 +61,7 @@ FORMATS = (
         title="Keras weights",
         read=keras_file.read,
         write=keras_file.write,
+        needs_order=True,
     ),
     Format(endings=(".keras",), title="Keras model", read=keras_file.read, write=None),
     Format(

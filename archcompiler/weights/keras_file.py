@@ -14,7 +14,7 @@ import re
 import subprocess
 import tempfile
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -22,7 +22,7 @@ from archcompiler.errors import USAGE_OR_ENVIRONMENT, ArchcError, Diagnostic
 from archcompiler.weights import safetensors_file
 from archcompiler.weights.child import last_line, run, time_limit
 from archcompiler.weights.files import regular, write_whole
-from archcompiler.weights.h5 import H5, opened
+from archcompiler.weights.h5 import H5, MOST_COMPRESSED, opened
 from archcompiler.weights.libraries import library, need
 from archcompiler.weights.problems import broken
 
@@ -106,7 +106,7 @@ def _member(path: Path, archive: zipfile.ZipFile, name: str, most: int) -> bytes
         info = archive.getinfo(name)
     except KeyError:
         raise broken(path, f"it has no {name}, so it is no model of Keras") from None
-    if info.file_size > min(most, 1100 * info.compress_size + 1):
+    if info.file_size > min(most, MOST_COMPRESSED * info.compress_size + 1):
         raise broken(path, f"its {name} claims {info.file_size:,} bytes")
     with archive.open(info) as member:
         data = member.read(info.file_size + 1)
@@ -274,3 +274,27 @@ def _class_of(layer: str, tensors: Mapping[str, Array]) -> str:
         return "batch_normalization"
     kernel = tensors.get(f"{layer}/kernel")
     return "dense" if kernel is not None and kernel.ndim == 2 else "conv2d"
+
+
+def renumbered(tensors: Mapping[str, Array], classes: Iterable[str]) -> dict[str, Array]:
+    """Count Keras's automatic names from 0: `conv2d`, `conv2d_1` or `conv2d_94`, `conv2d_95`."""
+    layers = dict.fromkeys(name.rpartition("/")[0] for name in tensors)
+    new: dict[str, str] = {}
+    for word in classes:
+        numbered = re.compile(rf"{re.escape(word)}(?:_(\d+))?")
+        found = [(int(m[1] or 0), layer) for layer in layers if (m := numbered.fullmatch(layer))]
+        new |= {layer: f"{word}_{number}" for number, (_, layer) in enumerate(sorted(found))}
+    renamed = {}
+    for name, value in tensors.items():
+        layer, slash, word = name.rpartition("/")
+        renamed[f"{new.get(layer, layer)}{slash}{word}"] = value
+    return renamed
+
+
+def first_name(name: str, classes: Iterable[str]) -> str:
+    """Name the first of Keras's automatic names as a new session does: `conv2d_0` is `conv2d`."""
+    layer, slash, word = name.rpartition("/")
+    for known in classes:
+        if layer == f"{known}_0":
+            layer = known
+    return f"{layer}{slash}{word}"

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archcompiler.errors import USAGE_OR_ENVIRONMENT, ArchcError, Diagnostic, Row, listed
 from archcompiler.ir import Network
-from archcompiler.weights import keras_file
 from archcompiler.weights.exporting import give
 from archcompiler.weights.files import refuse_existing
 from archcompiler.weights.formats import format_of
 from archcompiler.weights.importing import Allowed, take
+from archcompiler.weights.keras_file import first_name, renumbered
 from archcompiler.weights.plan import Plan
 from archcompiler.weights.report import Report
 from archcompiler.weights.sources import find_plan, fitting
@@ -59,7 +58,7 @@ def import_weights(
         different=allow_different,
         drop_background=drop_background,
     )
-    found = _renumbered(format_of(path).read(path, plan.names), plan.renumber)
+    found = renumbered(format_of(path).read(path, plan.names), plan.renumber)
     if not allow_missing:
         _refuse_other(path, network, plan, found)
     tensors, report = take(network, plan, found, allowed)
@@ -85,7 +84,7 @@ def export_weights(
     """
     form = format_of(path, to_write=True)
     plan = find_plan(network, target, map_file)
-    if form.write is keras_file.write and not plan.depth_order:
+    if form.needs_order and not plan.depth_order:
         raise ArchcError(
             Diagnostic(
                 code="E915",
@@ -98,8 +97,8 @@ def export_weights(
         refuse_existing(target_file, force=force)
     allowed = Allowed(missing=allow_missing, different=allow_different)
     found, report = give(network, plan, tensors, allowed)
-    named = {_first(name, plan.renumber): value for name, value in found.items()}
-    order = tuple(_first(f"{layer}/", plan.renumber)[:-1] for layer in plan.depth_order)
+    named = {first_name(name, plan.renumber): value for name, value in found.items()}
+    order = tuple(first_name(f"{layer}/", plan.renumber)[:-1] for layer in plan.depth_order)
     assert form.write is not None
     form.write(path, named, order)
     return report
@@ -123,27 +122,3 @@ def _refuse_other(path: Path, network: Network, plan: Plan, found: Collection[st
             hint=hint,
         )
     )
-
-
-def _renumbered(tensors: Mapping[str, Array], classes: Iterable[str]) -> dict[str, Array]:
-    """Count Keras's automatic names from 0: `conv2d`, `conv2d_1` or `conv2d_94`, `conv2d_95`."""
-    layers = dict.fromkeys(name.rpartition("/")[0] for name in tensors)
-    new: dict[str, str] = {}
-    for word in classes:
-        numbered = re.compile(rf"{re.escape(word)}(?:_(\d+))?")
-        found = [(int(m[1] or 0), layer) for layer in layers if (m := numbered.fullmatch(layer))]
-        new |= {layer: f"{word}_{number}" for number, (_, layer) in enumerate(sorted(found))}
-    renamed = {}
-    for name, value in tensors.items():
-        layer, slash, word = name.rpartition("/")
-        renamed[f"{new.get(layer, layer)}{slash}{word}"] = value
-    return renamed
-
-
-def _first(name: str, classes: Iterable[str]) -> str:
-    """Name the first of Keras's automatic names as a new session does: `conv2d_0` is `conv2d`."""
-    layer, slash, word = name.rpartition("/")
-    for known in classes:
-        if layer == f"{known}_0":
-            layer = known
-    return f"{layer}{slash}{word}"
