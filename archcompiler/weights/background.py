@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from archcompiler.errors import Row
 from archcompiler.ir import Network, Node
@@ -11,9 +11,7 @@ from archcompiler.weights.plan import Match
 from archcompiler.weights.problems import Problems, shown
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    Array = np.ndarray[Any, np.dtype[Any]]
+    from archcompiler.emitted import Array
 
 
 @dataclass(slots=True)

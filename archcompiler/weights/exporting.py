@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from archcompiler.errors import ArchcError
 from archcompiler.ir import Network, Node
 from archcompiler.op import Weight
-from archcompiler.weights.importing import Allowed
 from archcompiler.weights.layout import to_theirs
 from archcompiler.weights.libraries import numpy
 from archcompiler.weights.plan import Match, Plan
@@ -17,19 +16,22 @@ from archcompiler.weights.report import Report, Used
 from archcompiler.weights.requirements import differences
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    Array = np.ndarray[Any, np.dtype[Any]]
+    from archcompiler.emitted import Array
 
 
 def give(
-    network: Network, plan: Plan, weights: Mapping[str, Array], allowed: Allowed
+    network: Network,
+    plan: Plan,
+    weights: Mapping[str, Array],
+    *,
+    allow_missing: bool,
+    allow_different: bool,
 ) -> tuple[dict[str, Array], Report]:
     """Return the tensors as the other library has them, and the report.
 
     `weights` are checked already. Raises `ArchcError` with every problem: E908, E912, E913.
     """
-    if not allowed.different and (apart := differences(plan, network)):
+    if not allow_different and (apart := differences(plan, network)):
         raise ArchcError(*apart)
     report = Report(network=network.name, source=plan.title)
     problems = Problems()
@@ -55,7 +57,7 @@ def give(
                     reshaped=done.how,
                 )
             )
-    if not allowed.missing:
+    if not allow_missing:
         problems.lacks(missing, "the weights file")
         problems.lacks([(n, w, None) for n, w in plan.nameless], "the map")
     report.missing += [n.weight_name(w) for n, w, _ in missing]

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from archcompiler.errors import USAGE_OR_ENVIRONMENT, ArchcError, Diagnostic
 from archcompiler.weights import keras_file, safetensors_file, tf_checkpoint, torch_file
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    Array = np.ndarray[Any, np.dtype[Any]]
+    from archcompiler.emitted import Array
 
 Reader = Callable[[Path, frozenset[str]], "dict[str, Array]"]
 Writer = Callable[[Path, "Mapping[str, Array]", tuple[str, ...]], None]

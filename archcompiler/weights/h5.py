@@ -12,9 +12,7 @@ from archcompiler.weights.libraries import library
 from archcompiler.weights.problems import broken
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    Array = np.ndarray[Any, np.dtype[Any]]
+    from archcompiler.emitted import Array
 
 MOST_COMPRESSED = 1100
 """What deflate can do at best is 1032 to 1: a dataset that claims more is made to fill memory."""

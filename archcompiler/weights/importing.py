@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from archcompiler.errors import ArchcError, Row
 from archcompiler.ir import Network, Node
@@ -19,9 +19,7 @@ from archcompiler.weights.report import Report, Used
 from archcompiler.weights.requirements import differences
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    Array = np.ndarray[Any, np.dtype[Any]]
+    from archcompiler.emitted import Array
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,9 +27,7 @@ from archcompiler.weights.libraries import library, need
 from archcompiler.weights.problems import broken
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    Array = np.ndarray[Any, np.dtype[Any]]
+    from archcompiler.emitted import Array
 
 SECONDS = 60.0
 """How long reading may take, beside the time for the file's size."""

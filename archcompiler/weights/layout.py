@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from archcompiler.weights.namemap import Layout
 from archcompiler.weights.plan import Match
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    Array = np.ndarray[Any, np.dtype[Any]]
+    from archcompiler.emitted import Array
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,9 +20,7 @@ from archcompiler.weights.libraries import numpy
 from archcompiler.weights.problems import Problems, places, shown
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    Array = np.ndarray[Any, np.dtype[Any]]
+    from archcompiler.emitted import Array
 
 FORMAT = "archc"
 SUFFIX = ".safetensors"

@@ -15,9 +15,7 @@ from archcompiler.weights.header import read_header
 from archcompiler.weights.problems import places, shown
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    Array = np.ndarray[Any, np.dtype[Any]]
+    from archcompiler.emitted import Array
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ import subprocess
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from archcompiler.weights import safetensors_file
 from archcompiler.weights.child import last_line, run, time_limit
@@ -23,9 +23,7 @@ from archcompiler.weights.libraries import need
 from archcompiler.weights.problems import broken
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    Array = np.ndarray[Any, np.dtype[Any]]
+    from archcompiler.emitted import Array
 
 SECONDS = 180.0
 """How long reading may take, beside the time for the files' size: TensorFlow starts slowly."""

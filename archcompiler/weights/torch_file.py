@@ -19,9 +19,7 @@ from archcompiler.weights.libraries import library
 from archcompiler.weights.problems import Problems, broken
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    Array = np.ndarray[Any, np.dtype[Any]]
+    from archcompiler.emitted import Array
 
 CODE = ("GLOBAL", "STACK_GLOBAL", "INST")
 """The operations of a pickle that name a function or class."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from archcompiler.errors import USAGE_OR_ENVIRONMENT, ArchcError, Diagnostic, Row, listed
 from archcompiler.ir import Network
@@ -19,9 +19,7 @@ from archcompiler.weights.report import Report
 from archcompiler.weights.sources import find_plan, fitting
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    Array = np.ndarray[Any, np.dtype[Any]]
+    from archcompiler.emitted import Array
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,8 +93,9 @@ def export_weights(
         )
     for target_file in form.targets(path):
         refuse_existing(target_file, force=force)
-    allowed = Allowed(missing=allow_missing, different=allow_different)
-    found, report = give(network, plan, tensors, allowed)
+    found, report = give(
+        network, plan, tensors, allow_missing=allow_missing, allow_different=allow_different
+    )
     named = {first_name(name, plan.renumber): value for name, value in found.items()}
     order = tuple(first_name(f"{layer}/", plan.renumber)[:-1] for layer in plan.depth_order)
     assert form.write is not None
