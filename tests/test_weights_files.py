@@ -348,10 +348,12 @@ def test_long_lists_of_names(tmp_path: Path) -> None:
 
 def test_brain_floats(tmp_path: Path) -> None:
     def brain(pairs: list[tuple[str, Any]]) -> None:
-        pairs[1][1]["dtype"] = "BF16"
+        pairs[1][1]["dtype"] = pairs[2][1]["dtype"] = "BF16"
 
     file = tmp_path / "a.safetensors"
     half = np.array([0x3FC0, 0xC040], "<u2").view("f2")  # 1.5 and -3 of bfloat16
-    file.write_bytes(raw({"a": half}, {}, brain))
+    file.write_bytes(raw({"a": half, "b": half[1]}, {}, brain))
     found = formats.format_of(file).read(file, frozenset())
     assert found["a"].tolist() == [1.5, -3.0]
+    assert same(found, {"a": np.array([1.5, -3], "f"), "b": np.array(-3, "f")})
+    assert isinstance(found["b"], np.ndarray)

@@ -21,12 +21,18 @@ from archcompiler.weights.problems import broken
 MAX_HEADER = 100_000_000
 """The format's own limit, in bytes."""
 
-SIZES = {
-    "F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1,
-    "U64": 8, "U32": 4, "U16": 2, "U8": 1, "BOOL": 1,
+DTYPES = {
+    "F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "I64": "<i8", "I32": "<i4",
+    "I16": "<i2", "I8": "|i1", "U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "|u1",
+    "BOOL": "|b1",
 }  # fmt: skip
+"""Each dtype that is read, and numpy's word for its bytes; numpy has no bfloat16."""
+
+SIZES = {dtype: int(word[-1]) for dtype, word in DTYPES.items()}
 """Bytes of one value."""
 
+FLOATS = {"F32": "float32", "F64": "float64"}
+"""What weights are, by the format's word and by numpy's name."""
 
 MAX_RANK = 32
 MAX_VALUES = 2**60

@@ -10,6 +10,7 @@ from archcompiler.errors import ArchcError, Row
 from archcompiler.ir import Network, Node
 from archcompiler.op import Weight
 from archcompiler.weights.background import Background
+from archcompiler.weights.header import FLOATS
 from archcompiler.weights.layout import to_ours
 from archcompiler.weights.libraries import numpy
 from archcompiler.weights.neutral import not_finite
@@ -93,7 +94,7 @@ def _take_one(work: _Import, match: Match, value: Array) -> None:
     """Take one tensor, or record why not: E904 to E906."""
     weight, problems = match.weight, work.problems
     assert weight is not None
-    if value.dtype.name not in ("float32", "float64"):
+    if value.dtype.name not in FLOATS.values():
         problems.error(
             "E905",
             f"`{match.theirs}` is {value.dtype}, no floats",

@@ -15,7 +15,7 @@ from archcompiler.errors import USAGE_OR_ENVIRONMENT, ArchcError, Diagnostic, Ro
 from archcompiler.ir import Network
 from archcompiler.weights import safetensors_file
 from archcompiler.weights.files import refuse_existing
-from archcompiler.weights.header import read_header
+from archcompiler.weights.header import FLOATS, read_header
 from archcompiler.weights.libraries import numpy
 from archcompiler.weights.problems import Problems, places, shown
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 FORMAT = "archc"
 SUFFIX = ".safetensors"
-DTYPES = {"F32": "float32", "F64": "float64"}
 
 
 def read(path: Path, network: Network, *, partial: bool = False) -> dict[str, Array]:
@@ -61,7 +60,7 @@ def read(path: Path, network: Network, *, partial: bool = False) -> dict[str, Ar
         place = known[name][0].position if name in known else None
         problems.error("E907", f"the file has two tensors that are called `{name}`", place)
     for name, stored in header.tensors.items():
-        if stored.dtype not in DTYPES:
+        if stored.dtype not in FLOATS:
             place = known[name][0].position if name in known else None
             problems.error(
                 "E905", f"`{name}` is {stored.dtype}; a neutral file has F32 or F64", place
@@ -70,7 +69,7 @@ def read(path: Path, network: Network, *, partial: bool = False) -> dict[str, Ar
     compare(shapes, network, problems, partial=partial)
     if header.twice:  # their places are not checked, so nothing is read
         problems.raise_errors()
-    wanted = [n for n in known if n in shapes and header.tensors[n].dtype in DTYPES]
+    wanted = [n for n in known if n in shapes and header.tensors[n].dtype in FLOATS]
     found = safetensors_file.tensors_of(path, header, wanted)
     check_values(found, network, problems)
     problems.raise_errors()
@@ -95,7 +94,7 @@ def write(
     problems = Problems()
     known = places(network)
     for name, value in tensors.items():
-        if value.dtype.name not in DTYPES.values():
+        if value.dtype.name not in FLOATS.values():
             place = known[name][0].position if name in known else None
             problems.error(
                 "E905", f"`{name}` is {value.dtype}; a neutral file has float32 or float64", place

@@ -7,18 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from archcompiler.weights.files import write_whole
-from archcompiler.weights.header import Header, read_header
+from archcompiler.weights.header import DTYPES, Header, read_header
 from archcompiler.weights.libraries import library, numpy
 from archcompiler.weights.problems import Problems
 
 if TYPE_CHECKING:
     from archcompiler.emitted import Array
-
-DTYPES = {
-    "F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "i1",
-    "U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "u1", "BOOL": "?",
-}  # fmt: skip
-"""numpy's word for each dtype that it has."""
 
 
 def tensors_of(path: Path, header: Header, names: Iterable[str]) -> dict[str, Array]:
@@ -30,12 +24,11 @@ def tensors_of(path: Path, header: Header, names: Iterable[str]) -> dict[str, Ar
             stored = header.tensors[name]
             file.seek(header.start + stored.begin)
             data = file.read(stored.end - stored.begin)
+            flat = np.frombuffer(data, DTYPES[stored.dtype])
             if stored.dtype == "BF16":
-                wide = np.frombuffer(data, "<u2").astype("<u4") << 16
-                found[name] = wide.view("<f4").reshape(stored.shape)
-            else:
-                array = np.frombuffer(data, DTYPES[stored.dtype]).reshape(stored.shape)
-                found[name] = array.astype("f4") if stored.dtype == "F16" else array.copy()
+                flat = (flat.astype("<u4") << 16).view("<f4")
+            wide = flat.astype("f4") if stored.dtype == "F16" else flat.copy()
+            found[name] = wide.reshape(stored.shape)
     return found
 
 
@@ -46,7 +39,7 @@ def read(path: Path, names: frozenset[str] = frozenset()) -> dict[str, Array]:
     for name in header.twice:
         problems.error("E907", f"{path} has two tensors that are called `{name}`")
     for name, stored in header.tensors.items():
-        if stored.dtype not in DTYPES and stored.dtype != "BF16":
+        if stored.dtype not in DTYPES:
             problems.error("E905", f"`{name}` is of the dtype {stored.dtype}, which is not read")
     problems.raise_errors()
     return tensors_of(path, header, header.tensors)
