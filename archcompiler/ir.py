@@ -82,7 +82,8 @@ class Node:
     """One layer.
 
     `expressions` maps attributes (or block arguments) to the expression of the enclosing block
-    that gave them; `unscaled` has the values of those that `width` then changed. `follows_size`
+    that gave them; `unscaled` has the values of those that `width` or `shrink` then
+    changed. `follows_size`
     tells that the layer is right only at this input size.
     """
 
@@ -95,7 +96,7 @@ class Node:
     named: bool = True
     graphs: tuple[Graph, ...] = ()
     expressions: Mapping[str, str] = field(default_factory=dict)
-    unscaled: Mapping[str, int] = field(default_factory=dict)
+    unscaled: Mapping[str, int | tuple[int, ...]] = field(default_factory=dict)
     weights: tuple[Weight, ...] = ()
     macs: int = 0
     follows_size: bool = False

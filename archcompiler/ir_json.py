@@ -164,7 +164,9 @@ def own_document(node: Node) -> dict[str, Any]:
     if node.expressions:
         entry["expressions"] = dict(node.expressions)
     if node.unscaled:
-        entry["unscaled"] = dict(node.unscaled)
+        entry["unscaled"] = {
+            k: list(v) if isinstance(v, tuple) else v for k, v in node.unscaled.items()
+        }
     if node.weights:
         entry["weights"] = [_weight(w) for w in node.weights]
     if isinstance(node.op, Op):

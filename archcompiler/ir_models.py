@@ -64,7 +64,7 @@ class OpModel(NodeModel):
     """A layer that is an op."""
 
     attributes: dict[str, Any]
-    unscaled: dict[str, int] = Field(default_factory=dict)
+    unscaled: dict[str, int | list[int]] = Field(default_factory=dict)
     weights: list[WeightModel] = Field(default_factory=list)
     macs: int
     follows_size: bool = False

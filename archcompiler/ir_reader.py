@@ -217,8 +217,9 @@ class _Reader:
         weights = op.weights(shapes)
         if weights and not found.named:
             raise failure(f"{place.at}.named", "a layer with weights has a name")
+        unscaled = {k: tuple(v) if isinstance(v, list) else v for k, v in found.unscaled.items()}
         for key, text in found.expressions.items():
-            self.expression(op, key, text, found.unscaled.get(key), place)
+            self.expression(op, key, text, unscaled.get(key), place)
         if not found.unscaled.keys() <= {op.main} & found.expressions.keys():
             raise failure(f"{place.at}.unscaled", "only a main number from an expression is scaled")
         return Node(
@@ -230,7 +231,7 @@ class _Reader:
             position=self.position(found.position, place),
             named=found.named,
             expressions=found.expressions,
-            unscaled=found.unscaled,
+            unscaled=unscaled,
             weights=weights,
             macs=op.macs(shapes, output),
             follows_size=found.follows_size,
@@ -250,7 +251,7 @@ class _Reader:
                 raise failure(f"{at}.{name}", str(error)) from None
         return op(**found)
 
-    def expression(self, op: Op, key: str, text: str, unscaled: int | None, place: _Place) -> None:
+    def expression(self, op: Op, key: str, text: str, unscaled: object, place: _Place) -> None:
         at = f"{place.at}.expressions.{key}"
         if key not in plain_attributes(type(op)):
             raise failure(at, f"{op.key} has no such attribute")

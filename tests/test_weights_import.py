@@ -262,12 +262,21 @@ def test_all_problems_come_together(network: Network, theirs: Tensors, file: Pat
 
 
 def test_export_of_what_is_not_all(network: Network, theirs: Tensors, file: Path) -> None:
-    tensors = {n: v for n, v in values(network).items() if not n.startswith("Side")}
+    tensors = {n: v for n, v in values(network).items() if n != "Side/Conv/bias"}
     [error] = errors(lambda: weights.export_weights(file, network, tensors, map_file=MAP))
     assert (error.code, str(error.position)) == ("E908", "small.yaml:29:10")
     assert not file.exists()
     report = weights.export_weights(file, network, tensors, map_file=MAP, allow_missing=True)
+    assert report.missing == ["Side/Conv/bias"]
+
+
+def test_a_training_head_may_be_absent_as_a_whole(network: Network, file: Path) -> None:
+    tensors = {n: v for n, v in values(network).items() if not n.startswith("Side")}
+    report = weights.export_weights(file, network, tensors, map_file=MAP)
     assert report.missing == ["Side/Conv/kernel", "Side/Conv/bias"]
+    imported = weights.import_weights(file, network, map_file=MAP)
+    assert same(imported.tensors, tensors)
+    assert imported.report.missing == report.missing
 
 
 def test_a_dense_kernel_for_a_convolution_of_the_whole_map(file: Path) -> None:

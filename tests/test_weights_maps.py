@@ -125,6 +125,8 @@ GOOD = MAP.read_text("utf-8")
         ("{dense: aux}", "[aux]", 18, "mapping"),
         ("flatten: 4x3x4", "flatten: 12x4", 19, "`flatten` is a map"),
         ("flatten: 4x3x4", "flatten: 4x3x0", 19, "`flatten` is a map"),
+        ("flatten: 4x3x4", "flatten: 3x4x4", 19, "the map flattens 3x4x4 for `Logits/Hidden`, "),
+        ("{dense: fc1, flatten: 4x3x4}", "{dense: fc1}", 19, "does not say in which order"),
         ("Mix_{1,2}/Left", "Mix_{1,1}/Left", 16, "`Mix_1/Left` twice"),
         ("mix{}.b0", "mix1.b0", 16, "two weights"),
         ("  Stem: conv0\n", "  Stem: conv0\n  Root | Stem: conv9\n", 16, "`Stem` twice"),

@@ -107,6 +107,7 @@ def import_command(
     _one_map("--from", source, map_file, network.name)
     target = output or Path(f"{network.name}.safetensors")
     refuse_name(target, force=force)
+    _two_files(file, target)
     imported = weights.import_weights(file, network, source, map_file=map_file, **allowed)
     weights.write(target, network, imported.tensors, partial=allowed["allow_missing"], force=force)
     _tell(imported.report, f"{network.name} from {imported.report.source}", target, form)
@@ -147,6 +148,7 @@ def export_command(
 
     network = only_network(words)
     _one_map("--to", target, map_file, network.name)
+    _two_files(file, output)
     tensors = weights.read(file, network, partial=allow_missing)
     report = weights.export_weights(
         output,
@@ -160,6 +162,12 @@ def export_command(
     )
     written = format_of(output, to_write=True).targets(output)
     _tell(report, f"{network.name} to {report.source}", output, form, *written)
+
+
+def _two_files(source: Path, target: Path) -> None:
+    """Refuse to write what is read: `--force` is for other files."""
+    if source.resolve() == target.resolve():
+        raise click.UsageError(f"{source} would be read and replaced: write another file")
 
 
 def _one_map(option: str, name: str | None, map_file: Path | None, network: str) -> None:

@@ -10,6 +10,7 @@ from archcompiler.ir import Network, Node
 from archcompiler.op import Weight
 from archcompiler.weights.layout import to_theirs
 from archcompiler.weights.libraries import numpy
+from archcompiler.weights.neutral import of_absent_heads
 from archcompiler.weights.plan import Match, Plan
 from archcompiler.weights.problems import Problems
 from archcompiler.weights.report import Report, Used
@@ -58,7 +59,9 @@ def give(
                 )
             )
     if not allow_missing:
-        problems.lacks(missing, "the weights file")
+        heads = {*of_absent_heads(network, weights)}
+        needed = [(n, w, None) for n, w, _ in missing if n.weight_name(w) not in heads]
+        problems.lacks(needed, "the weights file")
         problems.lacks([(n, w, None) for n, w in plan.nameless], "the map")
     report.missing += [n.weight_name(w) for n, w, _ in missing]
     report.missing += [n.weight_name(w) for n, w in (*plan.without, *plan.nameless)]

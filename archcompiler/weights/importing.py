@@ -13,7 +13,7 @@ from archcompiler.weights.background import Background
 from archcompiler.weights.header import FLOATS
 from archcompiler.weights.layout import to_ours
 from archcompiler.weights.libraries import numpy
-from archcompiler.weights.neutral import not_finite
+from archcompiler.weights.neutral import not_finite, of_absent_heads
 from archcompiler.weights.plan import Match, Plan
 from archcompiler.weights.problems import Problems, places, shown
 from archcompiler.weights.report import Report, Used
@@ -79,7 +79,9 @@ def take(
         else:
             missing.append((match.node, match.weight, match.theirs))
     if not allowed.missing:
-        work.problems.lacks(missing, "the file")
+        heads = {*of_absent_heads(network, work.found)}
+        needed = [(n, w, theirs) for n, w, theirs in missing if n.weight_name(w) not in heads]
+        work.problems.lacks(needed, "the file")
         work.problems.lacks([(n, w, None) for n, w in plan.nameless], "the map")
     work.report.missing += [n.weight_name(w) for n, w in (*plan.without, *plan.nameless)]
     work.report.missing += [n.weight_name(w) for n, w, _ in missing]

@@ -137,9 +137,9 @@ def _place(node: Node) -> Place:
     flatten = None
     if "flatten" in entries:
         text = _word(entries["flatten"])
-        sizes = text.split("x")
-        if len(sizes) != 3 or not all(n.isdecimal() and 0 < int(n) < 2**31 for n in sizes):
-            _wrong(entries["flatten"].position, "`flatten` is a map, as in `4x4x128`")
+        sizes = [] if text == "none" else text.split("x")
+        if len(sizes) not in (0, 3) or not all(n.isdecimal() and 0 < int(n) < 2**31 for n in sizes):
+            _wrong(entries["flatten"].position, "`flatten` is a map, as in `4x4x128`, or `none`")
         flatten = tuple(map(int, sizes))
     word = _word(entries[kinds[0]])
     return Place(word=word, kind=kinds[0], flatten=flatten, position=node.position)

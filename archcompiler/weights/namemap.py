@@ -19,7 +19,10 @@ WEIGHTS = ("kernel", "bias", "gamma", "beta", "moving_mean", "moving_variance")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """One layer of the source: its word, its kind, and the map that it flattens, if any."""
+    """One layer of the source: its word, its kind, and the map that it flattens, if any.
+
+    An empty `flatten` says that the source has the rows as the IR has them.
+    """
 
     word: str
     kind: str

@@ -7,7 +7,7 @@ of a head that only training computes may be absent; nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,13 +26,14 @@ FORMAT = "archc"
 SUFFIX = ".safetensors"
 
 
-def read(path: Path, network: Network, *, partial: bool = False) -> dict[str, Array]:
+def read(path: str | Path, network: Network, *, partial: bool = False) -> dict[str, Array]:
     """Read a neutral file of this network: every tensor by name, in the order of the IR.
 
     `partial` allows any weights to be absent. Raises `ArchcError` with all problems of the file:
     E101, E901 and E902 where it cannot be read, E903 of another network, E904 shapes, E905 dtypes,
     E906 NaN or infinity, E907 names twice, E908 missing and E909 unknown tensors.
     """
+    path = Path(path)
     header = read_header(path)
     said = header.metadata
     if said.get("format") != FORMAT:
@@ -77,7 +78,7 @@ def read(path: Path, network: Network, *, partial: bool = False) -> dict[str, Ar
 
 
 def write(
-    path: Path,
+    path: str | Path,
     network: Network,
     tensors: Mapping[str, Array],
     *,
@@ -90,6 +91,7 @@ def write(
     file. Raises `ArchcError`: E904 to E906, E908 and E909 for the tensors, E915 for a name that
     does not end in .safetensors, E917 where there is a file, E603 where it cannot be written.
     """
+    path = Path(path)
     refuse_name(path, force=force)
     problems = Problems()
     known = places(network)
@@ -128,7 +130,7 @@ def compare(
     known = places(network)
     absent = [name for name in known if name not in shapes]
     if not partial:
-        spared = set(_of_absent_heads(network, shapes))
+        spared = set(of_absent_heads(network, shapes))
         missing = [(*known[name], None) for name in absent if name not in spared]
         problems.lacks(missing, "the file")
     for name, (node, weight) in known.items():
@@ -144,7 +146,7 @@ def compare(
             problems.unknown(name, f"the network has no weight `{name}`", absent)
 
 
-def _of_absent_heads(network: Network, shapes: Mapping[str, object]) -> Iterator[str]:
+def of_absent_heads(network: Network, shapes: Collection[str]) -> Iterator[str]:
     """Yield the weights of training-only heads that a file leaves out whole."""
     for head in network.training_heads:
         names = [n.weight_name(w) for n in head.node.walk() for w in n.weights]

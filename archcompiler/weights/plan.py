@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from archcompiler.errors import Row
+from archcompiler.fields import shape_text
 from archcompiler.ir import Network, Node
 from archcompiler.op import Weight
 from archcompiler.ops.batch_norm import BatchNorm
 from archcompiler.ops.unit import Unit
+from archcompiler.weights.flattened import flattened
 from archcompiler.weights.namemap import Layout, NameMap, Place, Requirement
 from archcompiler.weights.problems import Problems
 
@@ -99,6 +101,7 @@ def plan(names: NameMap, network: Network) -> Plan:
         matches += own
         nameless += [(node, w) for w in node.weights if w not in named]
     _once(matches, placed, problems)
+    _rows(names, network, placed, problems)
     problems.raise_errors()
     return Plan(
         source=names.source,
@@ -113,6 +116,31 @@ def plan(names: NameMap, network: Network) -> Plan:
         renumber=names.renumber,
         depth_order=_depth_order(names),
     )
+
+
+def _rows(
+    names: NameMap, network: Network, placed: Mapping[str, Place], problems: Problems
+) -> None:
+    """Record dense layers behind a flattened map whose rows would be scrambled (E911)."""
+    for path, shape in flattened(network).items():
+        place = placed.get(path)
+        if place is None or place.kind != "dense" or names.layout != "torch":
+            continue
+        if place.flatten is None:
+            problems.error(
+                "E911",
+                f"the map does not say in which order `{path}` reads what is flattened",
+                place.position,
+                hint=f"PyTorch puts channels first: `flatten: {shape_text(shape)}` turns the rows; "
+                "`flatten: none` where the source has them last",
+            )
+        elif place.flatten and place.flatten != shape:
+            problems.error(
+                "E911",
+                f"the map flattens {shape_text(place.flatten)} for `{path}`, "
+                f"the spec {shape_text(shape)}",
+                place.position,
+            )
 
 
 def _depth_order(names: NameMap) -> tuple[str, ...]:

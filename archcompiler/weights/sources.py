@@ -25,10 +25,10 @@ def sources(network: str) -> list[str]:
     return [*shipped_maps(network), *backend_names()]
 
 
-def find_plan(network: Network, source: str | None, map_file: Path | None = None) -> Plan:
+def find_plan(network: Network, source: str | None, map_file: str | Path | None = None) -> Plan:
     """Return the plan for a source by name, or for a map file. Raises E911, E914."""
     if map_file is not None:
-        return plan(read_map(map_file), network)
+        return plan(read_map(Path(map_file)), network)
     maps = shipped_maps(network.name)
     if source in maps:
         return plan(read_map(maps[source]), network)

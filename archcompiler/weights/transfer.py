@@ -31,11 +31,11 @@ class Imported:
 
 
 def import_weights(
-    path: Path,
+    path: str | Path,
     network: Network,
     source: str | None = None,
     *,
-    map_file: Path | None = None,
+    map_file: str | Path | None = None,
     allow_missing: bool = False,
     allow_unused: bool = False,
     allow_different: bool = False,
@@ -49,6 +49,7 @@ def import_weights(
     E916 for its tensors; E911, E912 and E914 for the map; E915 for the file's name; E701 for a
     library that is not installed.
     """
+    path = Path(path)
     plan = find_plan(network, source, map_file)
     allowed = Allowed(
         missing=allow_missing,
@@ -64,12 +65,12 @@ def import_weights(
 
 
 def export_weights(
-    path: Path,
+    path: str | Path,
     network: Network,
     tensors: Mapping[str, Array],
     target: str | None = None,
     *,
-    map_file: Path | None = None,
+    map_file: str | Path | None = None,
     allow_missing: bool = False,
     allow_different: bool = False,
     force: bool = False,
@@ -80,6 +81,7 @@ def export_weights(
     weights; E911 and E914 for the map; E915 for the file's name; E917 where there is a file that
     `force` does not replace; E603 where it cannot be written; E701 for a library.
     """
+    path = Path(path)
     form = format_of(path, to_write=True)
     plan = find_plan(network, target, map_file)
     if form.needs_order and not plan.depth_order:

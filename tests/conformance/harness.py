@@ -295,6 +295,7 @@ def _start(framework: str, job: Path) -> subprocess.Popen[bytes]:
         "TF_CPP_MIN_LOG_LEVEL": "3",
         "PYTHONDONTWRITEBYTECODE": "1",
         "CUDA_VISIBLE_DEVICES": "",
+        "ONEDNN_MAX_CPU_ISA": "AVX2",  # why: docs/numerics.md, "What is not equal"
         "KERAS_HOME": str(job / "keras"),
     }
     with (job / "log.txt").open("wb") as log:
