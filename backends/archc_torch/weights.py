@@ -10,7 +10,7 @@ from archcompiler.initializer import Init
 from archcompiler.ir import Network, Node
 from archcompiler.op import Weight
 from archcompiler.ops.unit import Unit
-from archcompiler.pretty import Expression, literal
+from archcompiler.pretty import Expression, call, literal
 
 NAMES = {
     "kernel": "weight",
@@ -115,7 +115,7 @@ def _draw(
     common, _ = Counter(inits.values()).most_common(1)[0]
     others = {name: init for name, init in inits.items() if init != common}
     if not others:
-        return [f"{pad}{_statement(common, tensor, _number(common), helpers)}"]
+        return _statement(common, tensor, _number(common), helpers, indent)
     if (
         common.value is not None
         and common.mode is None
@@ -125,7 +125,7 @@ def _draw(
         constants += Expression(f"{constant} = {{", items, close="}").lines(0)
         return [
             f"{pad}value = {constant}.get(name, {common.value!r})",
-            f"{pad}{_statement(common, tensor, 'value', helpers)}",
+            *_statement(common, tensor, "value", helpers, indent),
         ]
     lines: list[str] = []
     for number, init in enumerate(dict.fromkeys(others.values())):
@@ -134,9 +134,9 @@ def _draw(
         constants += Expression(f"{constant}{suffix} = {{", names, close="}").lines(0)
         word = "elif" if number else "if"
         lines.append(f"{pad}{word} name in {constant}{suffix}:")
-        lines.append(f"{pad}    {_statement(init, tensor, _number(init), helpers)}")
+        lines += _statement(init, tensor, _number(init), helpers, indent + 4)
     lines.append(f"{pad}else:")
-    lines.append(f"{pad}    {_statement(common, tensor, _number(common), helpers)}")
+    lines += _statement(common, tensor, _number(common), helpers, indent + 4)
     return lines
 
 
@@ -144,17 +144,24 @@ def _number(init: Init) -> str:
     return repr(init.value)
 
 
-def _statement(init: Init, tensor: str, number: str, helpers: dict[str, None]) -> str:
+def _statement(
+    init: Init, tensor: str, number: str, helpers: dict[str, None], indent: int
+) -> list[str]:
+    """Write the call that draws a tensor, in lines."""
+    # torch's own refuses a bias, which has no two dimensions.
+    known = init.kind in _STATEMENTS and (init.kind, tensor) != ("glorot_uniform", "module.bias")
     if init.kind == "truncated_normal":
         helpers["truncated_normal_"] = None
-        return f"truncated_normal_({tensor}, {number})"
-    # torch's own refuses a bias, which has no two dimensions.
-    if init.kind in _STATEMENTS and (init.kind, tensor) != ("glorot_uniform", "module.bias"):
-        return _STATEMENTS[init.kind].format(t=tensor, n=number)
-    helpers["variance_scaling_"] = None
-    scaled = _SCALED.get(init.kind, (init.value, init.mode, init.distribution))
-    scale, mode, distribution = scaled
-    return f"variance_scaling_({tensor}, {scale!r}, {literal(mode)}, {literal(distribution)})"
+        made = call("truncated_normal_", tensor, number)
+    elif known:
+        return [" " * indent + _STATEMENTS[init.kind].format(t=tensor, n=number)]
+    else:
+        helpers["variance_scaling_"] = None
+        scaled = _SCALED.get(init.kind, (init.value, init.mode, init.distribution))
+        scale, mode, distribution = scaled
+        drawn = (repr(scale), literal(mode), literal(distribution))
+        made = call("variance_scaling_", tensor, *drawn)
+    return made.lines(indent)
 
 
 def weight_decay(network: Network) -> DecayLines:
