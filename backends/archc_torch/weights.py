@@ -23,7 +23,6 @@ NAMES = {
 """The IR's name of a weight to torch's."""
 
 _STATEMENTS = {
-    "truncated_normal": "nn.init.trunc_normal_({t}, std={n}, a=-2 * {n}, b=2 * {n})",
     "normal": "nn.init.normal_({t}, std={n})",
     "uniform": "nn.init.uniform_({t}, -{n}, {n})",
     "constant": "nn.init.constant_({t}, {n})",
@@ -148,20 +147,17 @@ def _statement(
     init: Init, tensor: str, number: str, helpers: dict[str, None], indent: int
 ) -> list[str]:
     """Write the call that draws a tensor, in lines."""
-    # torch's own refuses a bias, which has no two dimensions.
-    known = init.kind in _STATEMENTS and (init.kind, tensor) != ("glorot_uniform", "module.bias")
     if init.kind == "truncated_normal":
         helpers["truncated_normal_"] = None
-        made = call("truncated_normal_", tensor, number)
-    elif known:
+        return call("truncated_normal_", tensor, number).lines(indent)
+    # torch's own refuses a bias, which has no two dimensions.
+    if init.kind in _STATEMENTS and (init.kind, tensor) != ("glorot_uniform", "module.bias"):
         return [" " * indent + _STATEMENTS[init.kind].format(t=tensor, n=number)]
-    else:
-        helpers["variance_scaling_"] = None
-        scaled = _SCALED.get(init.kind, (init.value, init.mode, init.distribution))
-        scale, mode, distribution = scaled
-        drawn = (repr(scale), literal(mode), literal(distribution))
-        made = call("variance_scaling_", tensor, *drawn)
-    return made.lines(indent)
+    helpers["variance_scaling_"] = None
+    scaled = _SCALED.get(init.kind, (init.value, init.mode, init.distribution))
+    scale, mode, distribution = scaled
+    drawn = (repr(scale), literal(mode), literal(distribution))
+    return call("variance_scaling_", tensor, *drawn).lines(indent)
 
 
 def weight_decay(network: Network) -> DecayLines:
