@@ -1,6 +1,6 @@
 """The rooms in order: read this file first.
 
-load      source.py     bytes -> nodes with positions
+load      source.py     bytes -> nodes with positions; extends.py and merge.py: one document
 validate  validate.py   nodes -> Spec
 expand    expand.py     Spec -> graph without shapes
 infer     infer.py      graph -> Network: shapes, parameters, MACs
@@ -18,8 +18,10 @@ from pathlib import Path
 
 from archcompiler.errors import Diagnostic
 from archcompiler.expand import expand
+from archcompiler.extends import chain
 from archcompiler.infer import infer
 from archcompiler.ir import Network
+from archcompiler.merge import merge
 from archcompiler.overrides import Assignment
 from archcompiler.source import Node, load
 from archcompiler.validate import validate
@@ -42,13 +44,23 @@ def compile_file(
     that found any.
     """
     with _collector_paused():
-        return compile_node(load(path, name), assignments, source=path.name)
+        return compile_node(load(path, name), assignments, source=path.name, path=path)
 
 
-def compile_node(node: Node, assignments: Sequence[Assignment] = (), *, source: str) -> Compiled:
-    """Run the rooms validate to infer over one loaded document."""
+def compile_node(
+    node: Node,
+    assignments: Sequence[Assignment] = (),
+    *,
+    source: str,
+    path: Path | None = None,
+) -> Compiled:
+    """Run the rooms validate to infer over one loaded document and what it extends.
+
+    Without the `path` that it was read from, it can extend shipped specs only.
+    """
     with _collector_paused():
-        draft = expand(validate(node), assignments)
+        documents = merge(chain(node, path))
+        draft = expand(validate(documents), assignments)
         network, report = infer(draft, source)
     return Compiled(network, report.notes)
 

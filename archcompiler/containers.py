@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from archcompiler.draft import BoundAttributes, Draft, DraftGraph, Port, Scope, Source
+from archcompiler.edits import Edits
 from archcompiler.errors import Report, did_you_mean
 from archcompiler.paths import Paths, join
 from archcompiler.references import Place, References
 from archcompiler.scopes import Scopes
-from archcompiler.spec import Layer, Spec
+from archcompiler.spec import Attributes, Branch, Layer, Spec
 
 MAX_DEPTH = 64
 
@@ -21,7 +22,13 @@ class Lists(Protocol):
     """What expands a list of layers."""
 
     def layers(
-        self, layers: Iterable[Layer], enters: Source, place: Place, *, top: bool = False
+        self,
+        layers: Iterable[Layer],
+        enters: Source,
+        place: Place,
+        *,
+        top: bool = False,
+        patched: bool = False,
     ) -> tuple[tuple[Draft, ...], Source]:
         """Return the expanded layers and the value that leaves the list."""
 
@@ -33,6 +40,7 @@ class Containers:
     spec: Spec
     report: Report
     paths: Paths
+    edits: Edits
     scopes: Scopes
     references: References
     used_blocks: set[str] = field(default_factory=set)
@@ -102,21 +110,22 @@ class Containers:
         return DraftGraph(name="", port=port, layers=layers, output=output)
 
     def _fork(self, layer: Layer, place: Place, lists: Lists) -> tuple[DraftGraph, ...] | None:
+        found = self.edits.branches(layer, place)
         if layer.split is not None:
-            self._check_split(layer)
+            self._check_split(layer.split, [branch for branch, _ in found])
         graphs, free = [], True
-        for branch in layer.branches:
+        for branch, where in found:
             port = Port(branch.name.text)
             if branch.single:
                 written = tuple(dataclasses.replace(b, name=branch.name) for b in branch.layers)
-                inside = place
+                inside = where
             else:
-                written, inside = branch.layers, place.inside(branch.name.text)
+                written, inside = branch.layers, where.inside(branch.name.text)
                 if free:
                     free = self.paths.register(inside.prefix, branch.name.position, _name_it(layer))
                 else:  # one error is enough for a fork
                     self.paths.taken.add(inside.prefix.lower())
-            layers, output = lists.layers(written, port, inside)
+            layers, output = lists.layers(written, port, inside, patched=branch.single)
             graphs.append(
                 DraftGraph(
                     name=branch.name.text,
@@ -126,16 +135,15 @@ class Containers:
                     single=branch.single,
                 )
             )
-        if len(layer.branches) < 2:
+        if len(found) < 2:
             self.report.error("E312", "a fork needs at least two branches", layer.position)
             return None
         return tuple(graphs)
 
-    def _check_split(self, layer: Layer) -> None:
-        assert layer.split is not None
-        known = {b.name.text: b for b in layer.branches}
-        left_out = [name for name in known if name not in layer.split]
-        for name, attribute in layer.split.items():
+    def _check_split(self, split: Attributes, branches: Iterable[Branch]) -> None:
+        known = {b.name.text: b for b in branches}
+        left_out = [name for name in known if name not in split]
+        for name, attribute in split.items():
             if name not in known:
                 near = did_you_mean(name, left_out)
                 left_out = [n for n in left_out if near != f"did you mean `{n}`?"]
@@ -194,8 +202,9 @@ class Containers:
             frames=(),
             blocks=(*place.blocks, name),
             depth=place.depth,
+            born=place.born,
         )
-        written = self.paths.changed(block.layer, "", f"blocks/{name}")
+        written, inside = self.edits.block(path, block, inside)
         inside = dataclasses.replace(
             inside, defaults=self.scopes.merged(inside.defaults, written.defaults, scope)
         )

@@ -69,9 +69,13 @@ class Report:
         hint: str | None = None,
     ) -> None:
         """Record an error; the room goes on with what does not depend on it, up to 200 times."""
-        self.diagnostics.append(
+        self.add(
             Diagnostic(code=code, message=message, position=position, rows=tuple(rows), hint=hint)
         )
+
+    def add(self, diagnostic: Diagnostic) -> None:
+        """Record a diagnostic; with the 200th, raise them all."""
+        self.diagnostics.append(diagnostic)
         if len(self.diagnostics) >= MOST_ERRORS_COLLECTED:
             self.raise_errors()
 
@@ -93,16 +97,24 @@ class Report:
 
 
 def in_file_order(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
-    """Sort by line and column; what has no position comes first.
+    """Sort by file, line and column; what has no position comes first, files as they come.
 
     Of several of one code at one place only the first stays: a block's mistake shows in each use.
     """
     unique: dict[object, Diagnostic] = {}
     for found in diagnostics:
         unique.setdefault((found.code, found.position) if found.position else found, found)
+    files: dict[str, int] = {}
+    for found in unique.values():
+        if found.position:
+            files.setdefault(found.position.source.name, len(files))
     return sorted(
         unique.values(),
-        key=lambda d: (d.position.line, d.position.column) if d.position else (0, 0),
+        key=lambda d: (
+            (files[d.position.source.name], d.position.line, d.position.column)
+            if d.position
+            else (-1, 0, 0)
+        ),
     )
 
 

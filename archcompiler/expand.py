@@ -24,10 +24,12 @@ from archcompiler.draft import (
     Scope,
     Source,
 )
-from archcompiler.errors import Report, did_you_mean, one_of
+from archcompiler.edits import Edits
+from archcompiler.errors import Report
 from archcompiler.names import problem as name_problem
 from archcompiler.ops import BY_KEY
 from archcompiler.ops.unit import Unit
+from archcompiler.outputs import output
 from archcompiler.overrides import Assignment
 from archcompiler.paths import Paths, join
 from archcompiler.position import Position
@@ -42,14 +44,17 @@ MAX_LAYERS = 100_000
 def expand(spec: Spec, assignments: Sequence[Assignment] = ()) -> DraftNetwork:
     """Expand a spec. Raises `ArchcError` with all errors E301 to E317 found."""
     report = Report()
-    spec, done = overrides.apply(spec, assignments, report)
+    spec = overrides.apply(spec, assignments, report)
+    edits = Edits(spec.patches, dict(spec.born), report)
+    spec = edits.roots(spec)
     expander = _Expander(
         spec=spec,
         report=report,
         changes=tuple(a.position.source.text for a in assignments),
-        paths=Paths(assignments, report, used={*done}),
+        paths=Paths(report),
+        edits=edits,
         scopes=Scopes(spec, report),
-        references=References(spec, report),
+        references=References(spec, report, edits.away),
     )
     network = expander.network()
     report.raise_errors()
@@ -64,6 +69,7 @@ class _Expander:
     report: Report
     changes: tuple[str, ...]
     paths: Paths
+    edits: Edits
     scopes: Scopes
     references: References
     requirements: Requirements = field(default_factory=Requirements)
@@ -75,6 +81,7 @@ class _Expander:
             spec=self.spec,
             report=self.report,
             paths=self.paths,
+            edits=self.edits,
             scopes=self.scopes,
             references=self.references,
         )
@@ -105,9 +112,11 @@ class _Expander:
             stem=stem,
             body=body,
             heads=heads,
-            output=self.output(),
+            output=output(spec, self.report),
             changes=self.changes,
             position=spec.position,
+            notes=self.report.notes,
+            patched=self.edits.patched,
         )
 
     # Sections and heads
@@ -121,7 +130,6 @@ class _Expander:
         enters: Source,
         outer: Frames,
     ) -> DraftGraph:
-        layer = self.paths.changed(layer, name, "")
         port = enters if isinstance(enters, Port) else Port(name)
         scope = Scope(top.params, port)
         place = Place(
@@ -130,6 +138,7 @@ class _Expander:
             scope=scope,
             defaults=self.scopes.merged(defaults, layer.defaults, scope),
             frames=outer,
+            born=self.edits.born.get(name, 0),
         )
         self.references.read.add(enters)
         layers, output = self.layers(layer.layers, enters, place, top=True)
@@ -158,7 +167,14 @@ class _Expander:
                         hint="name a layer, or drop `from` to read the end of the body",
                     )
             seen = frame if head.training_only else evaluated
-            place = Place(prefix="", template="", scope=scope, defaults=defaults, frames=(seen,))
+            place = Place(
+                prefix="",
+                template="",
+                scope=scope,
+                defaults=defaults,
+                frames=(seen,),
+                born=self.edits.born.get(f"heads/{head.name}", 0),
+            )
             drafts = self.instances(layer, trunk, place, end_point=True)
             if drafts:
                 frame[head.name.text] = drafts[-1]
@@ -175,51 +191,29 @@ class _Expander:
                 )
         return tuple(found)
 
-    def output(self) -> str:
-        heads = self.spec.heads
-        evaluated = [h.name.text for h in heads if not h.training_only]
-        wanted = self.spec.output
-        if wanted is None:
-            if len(evaluated) > 1:
-                self.report.error(
-                    "E313",
-                    f"the output may be {one_of(evaluated)}",
-                    next(h.name.position for h in heads if not h.training_only),
-                    hint=f"say it at the top: `output: {evaluated[0]}`",
-                )
-            elif not evaluated:
-                self.report.error(
-                    "E313",
-                    "every head is training-only, so nothing is the output",
-                    heads[0].name.position,
-                    hint="add a head without `training_only`",
-                )
-            return evaluated[0] if evaluated else ""
-        if wanted.text not in evaluated:
-            training = [h.name.text for h in heads if h.training_only]
-            reason = "is training-only" if wanted.text in training else "is no head"
-            self.report.error(
-                "E313",
-                f"the output `{wanted}` {reason}",
-                wanted.position,
-                hint=did_you_mean(wanted.text, evaluated),
-            )
-        return wanted.text
-
     # Lists of layers
 
     def layers(
-        self, layers: Iterable[Layer], enters: Source, place: Place, *, top: bool = False
+        self,
+        layers: Iterable[Layer],
+        enters: Source,
+        place: Place,
+        *,
+        top: bool = False,
+        patched: bool = False,
     ) -> tuple[tuple[Draft, ...], Source]:
+        """Expand a list of layers; a `patched` one is as its patches left it."""
         frame: dict[str, Draft] = {}
         place = dataclasses.replace(place, frames=(frame, *place.frames), depth=place.depth + 1)
         current, found = enters, []
         problems = self.problems
-        for layer in layers:
-            drafts = self.instances(layer, current, place, end_point=top)
-            found += drafts
-            if drafts:
-                current = drafts[-1]
+        for written in layers:
+            pieces = [(written, place)] if patched else self.edits.layers(written, place)
+            for layer, where in pieces:
+                drafts = self.instances(layer, current, where, end_point=top)
+                found += drafts
+                if drafts:
+                    current = drafts[-1]
         if not top and problems == self.problems:  # else what failed may have read them
             self.references.check_dead(found, current)
         return tuple(found), current
@@ -228,25 +222,31 @@ class _Expander:
         self, layer: Layer, current: Source, place: Place, *, end_point: bool
     ) -> list[Draft]:
         """Expand one layer, as often as it is repeated, each feeding the next."""
+        if layer.repeat is None:
+            draft = self.draft(layer, current, place, end_point=end_point)
+            if draft is None:
+                self.references.failed |= {layer.name.text} if layer.name else set()
+                return []
+            if draft.named:
+                place.frames[0][draft.name] = draft
+            return [draft]
         drafts: list[Draft] = []
         names = self.instance_names(layer, place)
         for number, name in enumerate(names, 1):
-            last = number == len(names)
             one = dataclasses.replace(
                 layer,
                 name=name,
                 repeat=None,
-                expect=layer.expect if last else None,
+                expect=layer.expect if number == len(names) else None,
                 sources=layer.sources if number == 1 else (),
             )
-            draft = self.draft(one, current, place, end_point=end_point)
-            if draft is None:
-                self.references.failed |= {n.text for n in names if n}
-                break
-            drafts.append(draft)
-            if draft.named:  # as if the repetitions were written out
-                place.frames[0][draft.name] = draft
-            current = draft
+            for piece, where in self.edits.layers(one, place, instance=True):
+                made = self.instances(piece, current, where, end_point=end_point)
+                if not made:
+                    self.references.failed |= {n.text for n in names if n}
+                    return drafts
+                drafts += made
+                current = made[-1]
         return drafts
 
     def instance_names(self, layer: Layer, place: Place) -> list[Name | None]:
@@ -302,8 +302,6 @@ class _Expander:
             self.over_budget(layer.position)
         name = layer.name.text if layer.name else ""
         path = join(place.prefix, name) if name else ""
-        template = join(place.template, name) if name and place.template else ""
-        layer = self.paths.changed(layer, path, template)
         if name and layer.name:
             self.paths.register(path, layer.name.position)
         sources = self.references.sources(layer, current, place)
@@ -360,17 +358,19 @@ class _Expander:
         return len(self.report.diagnostics) - self.references.dead + len(self.requirements.missing)
 
     def check_unused(self) -> None:
-        self.paths.report_unused()
+        unused = [n for n in self.spec.blocks if n not in self.containers.used_blocks]
+        self.edits.report_unused(self.paths, unused)
         if any(d.severity == "error" for d in self.report.diagnostics):
             return  # what failed to expand may use them
-        for name, block in self.spec.blocks.items():
-            if name not in self.containers.used_blocks:
-                self.report.error(
-                    "E316",
-                    f"no layer uses the block `{name}`",
-                    block.name.position,
-                    hint="remove it, or move it under `x-unused:`",
-                )
+        for name in unused:
+            position = self.spec.blocks[name].name.position
+            message = f"no layer uses the block `{name}`"
+            if position.source in self.spec.bases:
+                self.report.note("E316", f"{message} any more", position)
+                continue
+            self.report.error(
+                "E316", message, position, hint="remove it, or move it under `x-unused:`"
+            )
 
 
 def _names(layers: Iterable[Draft]) -> dict[str, Draft]:

@@ -54,9 +54,10 @@ def infer(draft: DraftNetwork, source: str) -> tuple[Network, Report]:
     """Infer a network; the report holds notes. Raises `ArchcError` with errors E401 to E412."""
     inference = _Inference(report=Report(), binding=not draft.changes, paths=shown_paths(draft))
     network = inference.network(draft, source)
-    inference.report.raise_errors()
+    report = Report([*draft.notes, *map(draft.with_patches, inference.report.diagnostics)])
+    report.raise_errors()
     assert network is not None, "no errors, so there is a network"
-    return network, inference.report
+    return network, report
 
 
 @dataclass(slots=True, kw_only=True)

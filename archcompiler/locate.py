@@ -46,7 +46,7 @@ def locate(words: Iterable[str]) -> Located:
 
 def shipped() -> dict[str, Path]:
     """Return the specs that come with archc, by name."""
-    return {path.stem: path for path in _specs_in(shipped_folder())}
+    return {path.stem: path for path in specs_in(shipped_folder())}
 
 
 def shipped_folder() -> Path:
@@ -70,7 +70,7 @@ def _once(assignment: Assignment, others: list[Assignment]) -> Assignment:
 def _files(word: str) -> list[Path]:
     path = Path(word)
     if os.path.isdir(word):
-        found = _specs_in(path)
+        found = specs_in(path)
         if not found and word not in shipped():
             raise _no_spec(f"the folder {word} holds no spec", "a spec ends in .yaml or .yml")
         if found:
@@ -79,9 +79,9 @@ def _files(word: str) -> list[Path]:
         return [path]
     known = shipped()
     if word in known:
-        return [_relative(known[word])]
+        return [relative(known[word])]
     if path.suffix in SUFFIXES:
-        near = did_you_mean(path.name, [p.name for p in _specs_in(path.parent)])
+        near = did_you_mean(path.name, [p.name for p in specs_in(path.parent)])
         raise _no_spec(f"there is no file {word}", near or did_you_mean(path.stem, known))
     near = did_you_mean(word, known)
     raise _no_spec(
@@ -90,7 +90,7 @@ def _files(word: str) -> list[Path]:
     )
 
 
-def _specs_in(folder: Path) -> list[Path]:
+def specs_in(folder: Path) -> list[Path]:
     """Return the spec files of one folder, sorted; hidden ones are settings of other tools."""
     try:
         found = sorted(folder.iterdir())
@@ -99,7 +99,7 @@ def _specs_in(folder: Path) -> list[Path]:
     return [p for p in found if p.suffix in SUFFIXES and p.name[0] != "." and not p.is_dir()]
 
 
-def _relative(path: Path) -> Path:
+def relative(path: Path) -> Path:
     """Return the path as a person in this folder would write it."""
     try:
         return path.relative_to(Path.cwd())

@@ -19,18 +19,15 @@ from archcompiler.errors import (
     did_you_mean,
 )
 from archcompiler.expression import Value
-from archcompiler.ops import BY_KEY
 from archcompiler.position import Position, Source
 from archcompiler.source import Node, Scalar
-from archcompiler.spec import Layer, Name, Spec
-from archcompiler.values import Values, argument, single_attribute
+from archcompiler.spec import Patch, Spec
+from archcompiler.values import Values
 
 COMMAND_LINE = "command line"
 """What messages call the source of an assignment."""
 
 
-CHANGEABLE = ("from", "end_point")
-"""What any layer has and the command line may set."""
 FIXED = ("name", "repeat", "expect")
 """What any layer has and only the file may say: structure, and what the file expects of itself."""
 
@@ -100,22 +97,14 @@ def _moved(node: Node, to: Source) -> Node:
     return Scalar(node.value, node.text, position)
 
 
-def apply(
-    spec: Spec, assignments: Iterable[Assignment], report: Report
-) -> tuple[Spec, frozenset[int]]:
-    """Change parameters, the input and what only heads have; return which assignments did that.
-
-    Layers are changed by `change` when they expand.
-    """
-    done = set()
-    for index, assignment in enumerate(assignments):
+def apply(spec: Spec, assignments: Iterable[Assignment], report: Report) -> Spec:
+    """Change parameters and the input; what names a layer becomes the last of the patches."""
+    patches = list(spec.patches)
+    order = max([*spec.born.values(), *(p.order for p in patches), 0])
+    for number, assignment in enumerate(assignments, 1):
         if assignment.path:
-            changed = _with_head(spec, assignment, report)
-            if changed is not spec:
-                done.add(index)
-            spec = changed
-            continue
-        if assignment.target == "input":
+            patches += _patch(assignment, order + number, report)
+        elif assignment.target == "input":
             spec = _with_input(spec, assignment, report)
         elif assignment.target in spec.params:
             spec = _with_parameter(spec, assignment, report)
@@ -127,19 +116,37 @@ def apply(
                 hint=did_you_mean(assignment.target, (*spec.params, "input"))
                 or f"it has {', '.join((*spec.params, 'input'))}",
             )
-    return spec, frozenset(done)
+    return dataclasses.replace(spec, patches=tuple(patches))
 
 
-def _with_head(spec: Spec, assignment: Assignment, report: Report) -> Spec:
-    """Change `loss_weight` of a training-only head; anything else is returned as it is."""
-    heads = {h.name.text: h for h in spec.heads if h.training_only}
-    head = heads.get(assignment.path)
-    if head is None or assignment.attribute != "loss_weight":
-        return spec
-    entry = source.Entry(assignment.attribute, assignment.position, assignment.node)
-    weight = Values(report).entry(entry, fields.NotNegative)
-    changed = dataclasses.replace(head, loss_weight=weight)
-    return dataclasses.replace(spec, heads=tuple(changed if h is head else h for h in spec.heads))
+def _patch(assignment: Assignment, order: int, report: Report) -> list[Patch]:
+    """Write `PATH.attribute=value` as the patch that it is."""
+    key, *inner = assignment.attribute.split(".")
+    if key in FIXED and not inner:
+        report.error(
+            "E310",
+            f"`{key}` cannot be changed on the command line",
+            assignment.after(f"{assignment.path}."),
+            hint="edit the file",
+        )
+        return []
+    node = assignment.node
+    for depth in range(len(inner), 0, -1):
+        start = ".".join((assignment.path, key, *inner[: depth - 1], ""))
+        at = assignment.after(start)
+        word = inner[depth - 1]
+        node = source.Mapping({word: source.Entry(word, at, node)}, at)
+    entry = source.Entry(key, assignment.after(f"{assignment.path}."), node)
+    return [
+        Patch(
+            verb="set",
+            path=assignment.path,
+            position=assignment.position,
+            order=order,
+            entries={key: entry},
+            by_command_line=True,
+        )
+    ]
 
 
 def _with_input(spec: Spec, assignment: Assignment, report: Report) -> Spec:
@@ -183,65 +190,3 @@ def _with_parameter(spec: Spec, assignment: Assignment, report: Report) -> Spec:
     checked: Value = value
     params = spec.params | {assignment.target: (checked, node.position)}
     return dataclasses.replace(spec, params=params)
-
-
-def change(layer: Layer, assignment: Assignment, report: Report) -> Layer:
-    """Set one attribute of a layer: its op's, `from`, `end_point`, `with.X`, `defaults.OP.X`."""
-    head, _, rest = assignment.attribute.partition(".")
-    if head in CHANGEABLE and not rest:
-        return _with_common(layer, head, assignment.node, report)
-    if head in FIXED and not rest:
-        report.error(
-            "E310",
-            f"`{head}` cannot be changed on the command line",
-            assignment.after(f"{assignment.path}."),
-            hint="edit the file",
-        )
-        return layer
-    if head == "with" and layer.block and rest:
-        if given := argument(rest, assignment.node, report):
-            return dataclasses.replace(layer, arguments=layer.arguments | {rest: given})
-        return layer
-    op_key, _, attribute = rest.partition(".")
-    if head == "defaults" and op_key in BY_KEY and attribute:
-        at = assignment.after(f"{assignment.path}.defaults.{op_key}.")
-        if found := single_attribute(op_key, attribute, assignment.node, report, at):
-            of_op = layer.defaults.get(op_key, {}) | {_field(op_key, attribute): found}
-            return dataclasses.replace(layer, defaults=layer.defaults | {op_key: of_op})
-        return layer
-    if layer.key in BY_KEY and not rest:
-        at = assignment.after(f"{assignment.path}.")
-        if found := single_attribute(layer.key, head, assignment.node, report, at):
-            attributes = layer.attributes | {_field(layer.key, head): found}
-            return dataclasses.replace(layer, attributes=attributes)
-        return layer
-    own = (
-        f"a parameter of the block is set by {assignment.path}.with.NAME=VALUE"
-        if layer.block
-        else f"what its layers inherit is set by {assignment.path}.defaults.OP.ATTRIBUTE=VALUE"
-    )
-    report.error(
-        "E310",
-        f"`{assignment.path}` has no attribute `{assignment.attribute}`",
-        assignment.after(f"{assignment.path}."),
-        hint=own,
-    )
-    return layer
-
-
-def _with_common(layer: Layer, key: str, node: Node, report: Report) -> Layer:
-    entry = source.Entry(key, node.position, node)
-    if key == "end_point":
-        return dataclasses.replace(layer, end_point=Values(report).entry(entry, fields.Flag))
-    parts = node.items if isinstance(node, source.Sequence) else (node,)
-    names = [p for p in parts if isinstance(p, Scalar) and isinstance(p.value, str)]
-    if not names or len(names) < len(parts):
-        report.error("E204", "`from`: expected a name, or a list of names", node.position)
-        return layer
-    sources = tuple(Name(p.text, p.position) for p in names)
-    return dataclasses.replace(layer, sources=sources)
-
-
-def _field(op_key: str, name: str) -> str:
-    main = BY_KEY[op_key].main
-    return main if main and name == op_key else name

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from archcompiler.draft import BoundDefaults, Draft, Scope, Source
@@ -18,7 +18,11 @@ Frames = tuple[dict[str, Draft], ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where a layer stands: its path prefix, its template's, what it may see."""
+    """Where a layer stands: its path prefix, its template's, what it may see.
+
+    `born` and `template_born` are the order of what wrote it there and in its template: patches
+    that come later may change it.
+    """
 
     prefix: str
     template: str
@@ -27,6 +31,8 @@ class Place:
     frames: Frames
     blocks: tuple[str, ...] = ()
     depth: int = 0
+    born: int = 0
+    template_born: int = 0
 
     def inside(self, name: str) -> Place:
         """Return the place one named container further in."""
@@ -40,6 +46,8 @@ class References:
 
     spec: Spec
     report: Report
+    away: Mapping[str, Row] = field(default_factory=dict)
+    """By path, the patch that took a layer away."""
     read: set[Source] = field(default_factory=set)
     failed: set[str] = field(default_factory=set)
     dead: int = 0
@@ -101,6 +109,10 @@ class References:
             shown = dict.fromkeys(known[-5:])
             hint = f"earlier layers are {'..., ' if len(known) > 5 else ''}{', '.join(shown)}"
         rows = [Row(label=f"`{found}` stands at", position=found.position)] if found else []
+        parts = place.prefix.split("/")
+        around = ("/".join((*parts[:n], name.text)) for n in range(len(parts), 0, -1))
+        if taken := next((self.away[p] for p in (*around, name.text) if p in self.away), None):
+            rows, hint = [taken], "a patch took it away: let this layer read another one"
         self.report.error(
             "E302", f"`{name}` is no earlier layer here", name.position, rows=rows, hint=hint
         )

@@ -14,6 +14,7 @@ from archcompiler.json_text import json_text
 from archcompiler.op import Op, attributes
 from archcompiler.ops import BY_KEY, OPS
 from archcompiler.ops.unit import NORMS, NormField
+from archcompiler.validate import CONTENT, REQUIRED, VERBS
 
 Schema = dict[str, Any]
 
@@ -56,23 +57,37 @@ def schema() -> Schema:
                 ),
                 "output": _about(_WORD, "The head that evaluation returns"),
                 "params": _about(
-                    _named(names.SCHEMA_PATTERN, {"$ref": "#/definitions/param"}),
+                    _named(names.SCHEMA_PATTERN, _or_null("param")),
                     "Values that expressions read and the command line sets",
                 ),
-                "defaults": _DEFAULTS,
+                "defaults": _about(
+                    {"$ref": "#/definitions/defaults_over"}, str(_DEFAULTS["description"])
+                ),
                 "blocks": _about(
-                    _named(names.SCHEMA_PATTERN, {"$ref": "#/definitions/template"}),
+                    _named(names.SCHEMA_PATTERN, _or_null("template")),
                     "Templates of layers, with parameters",
                 ),
                 "stem": _about(_SECTION, "The first layers"),
                 "body": _about(_SECTION, "The layers between stem and heads"),
                 "heads": _about(
-                    _named(names.SCHEMA_PATTERN, {"$ref": "#/definitions/head"}, least=1),
+                    _named(names.SCHEMA_PATTERN, _or_null("head"), least=1),
                     "The network's outputs, each on top of the body or of the layer it names",
                 ),
+                "extends": _about(
+                    _WORD, "The spec to start from: a shipped one's name, or a path to a .yaml"
+                ),
+                "patch": _PATCHES,
             },
-            required=["archc", "name", "input", "stem", "body", "heads"],
+            required=[*REQUIRED_OF_ALL],
         ),
+        "if": {"type": "object", "required": ["extends"]},
+        "else": {
+            "required": [key for key in REQUIRED if key not in REQUIRED_OF_ALL],
+            "properties": {
+                **{key: _PRESENT for key in ("params", "blocks", "heads")},
+                "defaults": {"$ref": "#/definitions/defaults"},
+            },
+        },
         "definitions": _definitions(),
     }
 
@@ -115,6 +130,28 @@ _DEFAULTS: Schema = {
 }
 _SECTION: Schema = {"allOf": [{"$ref": "#/definitions/section"}]}
 
+REQUIRED_OF_ALL = ("archc", "name")
+"""What a spec says even where it extends another."""
+_PRESENT: Schema = {"patternProperties": {names.SCHEMA_PATTERN: {"not": {"type": "null"}}}}
+
+
+def _or_null(definition: str) -> Schema:
+    """Let null, which removes what a base has, stand for a definition."""
+    return {"if": {"type": "null"}, "else": {"$ref": f"#/definitions/{definition}"}}
+
+
+_PATCHES: Schema = {
+    "description": "Changes, in order, each one verb with a path",
+    "type": ["array", "null"],
+    "items": {"$ref": "#/definitions/patch"},
+}
+_VERBS = {
+    "set": "The layer whose attributes change; null takes one back to its default",
+    "replace": "The layer, branch or head that something takes the place of",
+    "remove": "The layer, branch or head to leave out",
+    "before": "The layer that something is put in front of",
+    "after": "The layer that something is put behind",
+}
 _COMMON: dict[str, Schema] = {
     "name": _about(_NAME, "What paths, references and weights call the layer"),
     "from": {
@@ -198,6 +235,10 @@ def _definitions() -> Schema:
             **_closed({op.key: {"$ref": f"#/definitions/{op.key}_defaults"} for op in OPS}),
             "type": ["object", "null"],
         },
+        "defaults_over": {
+            **_closed({op.key: _or_null(f"{op.key}_defaults") for op in OPS}),
+            "type": ["object", "null"],
+        },
         "layers": {
             "if": {"type": "array"},
             "then": {"items": {"$ref": "#/definitions/layer"}},
@@ -220,6 +261,7 @@ def _definitions() -> Schema:
             "else": {"$ref": "#/definitions/layers"},
         },
         "template": _template(),
+        "patch": _patch(),
     }
 
 
@@ -304,6 +346,36 @@ def _layer(common: Mapping[str, Schema]) -> Schema:
             "else": chain,
         }
     return {"if": {"type": "string"}, "then": {"enum": [*BY_KEY]}, "else": chain}
+
+
+def _patch() -> Schema:
+    """Return the schema of a patch; what `set` may set depends on what it addresses."""
+    path = {"type": "string", "pattern": "^[A-Za-z][A-Za-z0-9_]*(/[A-Za-z][A-Za-z0-9_]*)*$"}
+    verbs = {verb: _about(path, what) for verb, what in _VERBS.items()}
+    chain: Schema = {
+        "type": "object",
+        "properties": verbs,
+        "minProperties": 1,
+        "additionalProperties": False,
+    }
+    for verb in reversed(VERBS):
+        own, needed = {verb: verbs[verb]}, [verb]
+        if verb in CONTENT:
+            own[CONTENT[verb]] = _about({"$ref": "#/definitions/branch"}, "Layers, or one layer")
+            needed.append(CONTENT[verb])
+        rest: Schema = _closed(own, required=needed)
+        if verb == "set":
+            rest = {
+                "properties": own,
+                "minProperties": 2,
+                "not": {"anyOf": [{"required": [other]} for other in VERBS if other != "set"]},
+            }
+        chain = {
+            "if": {"type": "object", "required": [verb]},
+            "then": rest,
+            "else": chain,
+        }
+    return chain
 
 
 def _template() -> Schema:

@@ -43,11 +43,15 @@ class Scopes:
         return Bound(value, attribute.position, scope)
 
     def expectation(self, layer: Layer, scope: Scope) -> Bound | None:
-        """Tie an expectation to its scope; reading a parameter here fixes nothing."""
-        if layer.expect is None:
+        """Tie an expectation to its scope; reading a parameter here fixes nothing.
+
+        It binds only the file that wrote it: a variant does not inherit it.
+        """
+        expect = layer.expect
+        if expect is None or expect.position.source in self.spec.bases:
             return None
         references, self.references = self.references, {}
-        bound = self.bound(layer.expect, scope)
+        bound = self.bound(expect, scope)
         self.references = references
         return bound
 

@@ -10,7 +10,8 @@ from typing import Literal
 
 from archcompiler.expression import Expression, Value
 from archcompiler.fields import Shape
-from archcompiler.position import Position
+from archcompiler.position import Position, Source
+from archcompiler.source import Entry, Mapping, Node
 
 CONTAINERS = ("layers", "branches", "block")
 COMMON = ("name", "from", "expect", "end_point", "repeat", "defaults")
@@ -71,6 +72,8 @@ class Layer:
 
     key: str
     position: Position
+    node: Mapping
+    """What was written, for patches to change."""
     name: Name | None = None
     sources: tuple[Name, ...] = ()
     expect: Attribute | None = None
@@ -93,6 +96,7 @@ class Branch:
     """One branch of a fork; a `single` layer takes the branch's name as its own."""
 
     name: Name
+    node: Node
     layers: tuple[Layer, ...]
     single: bool
 
@@ -102,6 +106,7 @@ class Block:
     """A template: parameters and a container."""
 
     name: Name
+    node: Mapping
     params: Attributes
     layer: Layer
 
@@ -111,14 +116,36 @@ class Head:
     """An output: a layer, and what training does with it."""
 
     name: Name
+    node: Node
     layer: Layer
     training_only: bool = False
     loss_weight: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Patch:
+    """One change to what is addressed by a path; it is checked where it is applied.
+
+    `order` counts the patches and the files of a chain of specs in the order in which they apply.
+    """
+
+    verb: Verb
+    path: str
+    position: Position
+    order: int
+    entries: dict[str, Entry] = field(default_factory=dict)
+    """What `set` sets, by key."""
+    content: Node | None = None
+    """What the others bring in."""
+    by_command_line: bool = False
+
+
+Verb = Literal["set", "replace", "remove", "before", "after"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Spec:
-    """One network as written."""
+    """One network as written, with all that it extends."""
 
     name: Name
     summary: str
@@ -132,3 +159,8 @@ class Spec:
     body: Layer
     heads: tuple[Head, ...]
     position: Position
+    patches: tuple[Patch, ...] = ()
+    born: dict[str, int] = field(default_factory=dict)
+    """Sections, `heads/NAME` and `blocks/NAME`: the order of the file that wrote them last."""
+    bases: frozenset[Source] = frozenset()
+    """The files that it extends: what they expect of themselves does not bind here."""

@@ -40,6 +40,8 @@ def whole(example: str) -> str:
     if example.startswith("- "):
         example = "body:\n" + example
     own = re.findall(r"^(\w+):", example, re.M)
+    if "extends" in own:
+        own += ["input", "defaults", "stem", "body", "heads"]
     return "\n".join([*(text for key, text in REST.items() if key not in own), example])
 
 

@@ -44,7 +44,17 @@ from types import ModuleType
 import pytest
 from click.testing import CliRunner
 
-from archcompiler import compiler, containers, evaluate, expand, expression, infer, names, source
+from archcompiler import (
+    compiler,
+    containers,
+    evaluate,
+    expand,
+    expression,
+    extends,
+    infer,
+    names,
+    source,
+)
 from archcompiler.backend import backend
 from archcompiler.cli import COMMANDS, main
 from archcompiler.diagnostics import render
@@ -52,12 +62,13 @@ from archcompiler.errors import ArchcError
 from archcompiler.fields import ACTIVATIONS, MAX_COUNT, says, yaml_text
 from archcompiler.fields import write as written
 from archcompiler.initializer import DISTRIBUTIONS, FAN_MODES, INIT_NUMBERS, INIT_WORDS
+from archcompiler.layers import CONTAINER_KEYS
 from archcompiler.op import Op, attributes, plain_attributes, required
 from archcompiler.ops import BY_KEY, OPS
 from archcompiler.ops.unit import Unit
 from archcompiler.printer import to_text
 from archcompiler.spec import COMMON
-from archcompiler.validate import CONTAINER_KEYS, HEAD_KEYS, TOP
+from archcompiler.validate import HEAD_KEYS, TOP
 
 ROOT = Path(__file__).parents[1]
 DOCS = sorted((ROOT / "docs").glob("*.md"))
@@ -431,6 +442,7 @@ def test_limits() -> None:
         "characters of a whole number": f"{source.MAX_DIGITS}",
         "a count or a size": f"{MAX_COUNT:,}",
         "characters of a name": f"{_longest_name()}",
+        "specs that extend one another": f"{extends.MAX_SPECS}",
         "characters of an expression": f"{expression.MAX_LENGTH}",
         "parts of an expression": f"{expression.MAX_NODES}",
         "numbers in an expression": f"2^{expression.MAX_INTEGER.bit_length() - 1}",

@@ -19,7 +19,7 @@ from archcompiler.cli import main
 
 CASES = Path(__file__).parent / "cases" / "errors"
 SOURCES = Path(__file__).parents[1] / "archcompiler"
-NAMES = sorted({path.stem for path in CASES.iterdir()})
+NAMES = sorted({path.stem for path in CASES.iterdir() if path.is_file()})
 
 # Codes of files, folders and the environment; of the others a spec alone is the cause.
 NOT_OF_A_SPEC = {"E101", "E102", "E113", *(f"E{n}" for n in range(500, 1000))} - {"E704"}

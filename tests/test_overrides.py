@@ -50,8 +50,7 @@ def test_changes_are_remembered_in_order() -> None:
     ("word", "code"),
     [
         ("AuxLogits.loss_weight=-1", "E204"),
-        ("AuxLogits.loss_weight=", "E204"),
-        ("Logits.loss_weight=1", "E310"),
+        ("Logits.loss_weight=1", "E209"),
         ("Mixed_5b.end_point=maybe", "E204"),
         ("Mixed_5b.repeat=2", "E310"),
         ("Mixed_5b.name=b", "E310"),
@@ -69,3 +68,13 @@ def test_what_is_refused_points_into_the_argument(word: str, code: str) -> None:
     assert found.position is not None
     assert found.position.source.text == word
     assert found.position.column <= len(word) + 1
+
+
+def test_a_mistake_outside_the_argument_names_it() -> None:
+    with pytest.raises(ArchcError) as failure:
+        changed("AuxLogits.loss_weight=")
+    (found,) = failure.value.diagnostics
+    assert found.code == "E205"
+    (row,) = found.rows
+    assert row.position is not None
+    assert row.position.source.text == "AuxLogits.loss_weight="

@@ -9,7 +9,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from archcompiler import fields, schema, source, validate
+from archcompiler import fields, layers, merge, schema, source, validate
 from archcompiler.compiler import compile_file
 from archcompiler.errors import ArchcError
 from archcompiler.op import attributes
@@ -82,7 +82,7 @@ def test_accepts_canonical_forms(path: Path) -> None:
 def test_accepts_whatever_validation_accepts(path: Path) -> None:
     try:
         node = source.load(path)
-        validate.validate(node)
+        validate.validate(merge.merge([node]))
     except ArchcError:
         return
     assert refusals(plain(node)) == []
@@ -108,7 +108,7 @@ def spec(layer: str = "{conv: 3, name: a}", head: str = "[flatten]", text: str =
 def agree(node: source.Node) -> bool:
     """Return whether both accept the document. Fails where they do not agree."""
     try:
-        validate.validate(node)
+        validate.validate(merge.merge([node]))
         valid = True
     except ArchcError:
         valid = False
@@ -349,7 +349,8 @@ def test_documents(valid: bool, old: str, new: str) -> None:
 def test_knows_the_keys_that_validation_knows() -> None:
     found = schema.schema()
     assert set(found["properties"]) == set(validate.TOP)
-    assert set(found["required"]) == set(validate.REQUIRED)
+    required = {*found["required"], *found["else"]["required"]}
+    assert required == set(validate.REQUIRED)
     layer = found["definitions"]["layer"]["else"]
     while "then" in layer:
         (key,) = layer["if"]["required"]
@@ -358,9 +359,9 @@ def test_knows_the_keys_that_validation_knows() -> None:
             op = BY_KEY[key]
             assert own == {key, *(a for a in attributes(op) if a != op.main)}
         else:
-            assert own == set(validate.CONTAINER_KEYS[key])
+            assert own == set(layers.CONTAINER_KEYS[key])
         layer = layer["else"]
-    assert set(layer["properties"]) == {*BY_KEY, *validate.CONTAINER_KEYS}
+    assert set(layer["properties"]) == {*BY_KEY, *layers.CONTAINER_KEYS}
 
 
 @pytest.mark.parametrize("op", OPS, ids=lambda op: op.key)

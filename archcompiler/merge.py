@@ -1,0 +1,158 @@
+"""A spec and its bases become one document: what each file says anew replaces what was there.
+
+`params` merge by name, `defaults` by op and attribute, `blocks` and `heads` by name, everything
+else is replaced whole; null removes. Patches are gathered in the order in which they apply: those
+of a base before the child's sections, which come before the child's own patches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from archcompiler import source
+from archcompiler.errors import ArchcError, Diagnostic, Report, did_you_mean
+from archcompiler.position import Source
+from archcompiler.source import Entry, Mapping, Node, Scalar
+
+OWN = ("archc", "name", "extends", "patch")
+"""What a spec does not inherit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """One document, and in what order its parts were written.
+
+    `born` counts the files and patches before what now stands there; what was dropped is in it.
+    """
+
+    root: Mapping
+    versions: tuple[Entry, ...]
+    born: dict[str, int]
+    patches: tuple[tuple[int, Node], ...]
+    bases: frozenset[Source]
+
+
+def merge(documents: Sequence[Node]) -> Merged:
+    """Merge a chain of documents, the first base in front.
+
+    Raises `ArchcError`: E204 for what is no spec, E318 for a null that removes what is not there.
+    """
+    report = Report()
+    entries: dict[str, Entry] = {}
+    versions: list[Entry] = []
+    born: dict[str, int] = {}
+    patches: list[tuple[int, Node]] = []
+    order = 0
+    for document in documents:
+        if not isinstance(document, Mapping):
+            raise _fail("a spec is a mapping with `archc: 1` on top", document)
+        entries = {k: e for k, e in entries.items() if k not in OWN}
+        entries = _over(entries, document, report, first=document is documents[0])
+        versions += [document.entries["archc"]] if "archc" in document.entries else []
+        for part in _parts(document):
+            born[part] = order
+        order += 1
+        for node in _patches(document, report):
+            patches.append((order, node))
+            order += 1
+    report.raise_errors()
+    root = Mapping(entries, documents[-1].position)
+    bases = frozenset(document.position.source for document in documents[:-1])
+    return Merged(root, tuple(versions), born, tuple(patches), bases)
+
+
+def _over(
+    below: dict[str, Entry], document: Mapping, report: Report, *, first: bool
+) -> dict[str, Entry]:
+    """Return the base's entries with those of a document on top."""
+    if first:
+        return document.entries
+    found = dict(below)
+    for key, entry in document.entries.items():
+        found[key] = merged(below[key], entry, report) if key in below else entry
+    return found
+
+
+NAMED = {
+    "params": "parameter", "blocks": "block", "heads": "head", "with": "argument",
+    "branches": "branch", "split": "share of",
+}  # fmt: skip
+"""Keys whose values merge by name, and what they name."""
+
+
+def merged(base: Entry, entry: Entry, report: Report) -> Entry:
+    """Put what is written under a key over what was: by name, by op and attribute, or whole."""
+    if not isinstance(base.node, Mapping) or not isinstance(entry.node, Mapping):
+        return entry
+    if entry.key in NAMED:
+        return _named(base, entry, NAMED[entry.key], report)
+    return _defaults(base, entry, report) if entry.key == "defaults" else entry
+
+
+def _named(base: Entry, entry: Entry, what: str, report: Report) -> Entry:
+    """Replace by name; what has the value null goes."""
+    assert isinstance(base.node, Mapping)
+    assert isinstance(entry.node, Mapping)
+    found = dict(base.node.entries)
+    for name, item in entry.node.entries.items():
+        if not is_null(item.node):
+            found[name] = item
+        elif name in found:
+            del found[name]
+        else:
+            report.error(
+                "E318",
+                f"null removes, and the base has no {what} `{name}`",
+                item.position,
+                hint=did_you_mean(name, base.node.entries),
+            )
+    return Entry(entry.key, entry.position, Mapping(found, entry.node.position))
+
+
+def _defaults(base: Entry, entry: Entry, report: Report) -> Entry:
+    """Merge defaults by op, and of an op attribute by attribute."""
+    assert isinstance(base.node, Mapping)
+    assert isinstance(entry.node, Mapping)
+    merged = {}
+    for op, item in entry.node.entries.items():
+        below = base.node.entries.get(op)
+        both = below and isinstance(below.node, Mapping) and isinstance(item.node, Mapping)
+        merged[op] = _named(below, item, f"`{op}` default", report) if below and both else item
+    node = Mapping(merged, entry.node.position)
+    return _named(base, Entry(entry.key, entry.position, node), "defaults of", report)
+
+
+def is_null(node: Node) -> bool:
+    """Tell whether a node is null or empty."""
+    return isinstance(node, Scalar) and node.value is None
+
+
+def _parts(document: Mapping) -> Iterable[str]:
+    """Name what a document writes: sections, heads, blocks."""
+    for section in ("stem", "body"):
+        if section in document.entries:
+            yield section
+    for key in ("heads", "blocks"):
+        entry = document.entries.get(key)
+        if entry and isinstance(entry.node, Mapping):
+            yield from (f"{key}/{name}" for name in entry.node.entries)
+
+
+def _patches(document: Mapping, report: Report) -> tuple[Node, ...]:
+    entry = document.entries.get("patch")
+    if entry is None or is_null(entry.node):
+        return ()
+    if isinstance(entry.node, source.Sequence):
+        return entry.node.items
+    report.error(
+        "E204",
+        "`patch`: expected a list of patches",
+        entry.node.position,
+        hint="write each on a line of its own: `- {set: PATH, kernel: 3}`",
+    )
+    return ()
+
+
+def _fail(message: str, node: Node) -> ArchcError:
+    return ArchcError(Diagnostic(code="E204", message=message, position=node.position))

@@ -1,0 +1,39 @@
+"""Which head is the output of a network."""
+
+from __future__ import annotations
+
+from archcompiler.errors import Report, did_you_mean, one_of
+from archcompiler.spec import Spec
+
+
+def output(spec: Spec, report: Report) -> str:
+    """Return the name of the head that is the network's output; E313 where it is none."""
+    heads = spec.heads
+    evaluated = [h.name.text for h in heads if not h.training_only]
+    wanted = spec.output
+    if wanted is None:
+        if len(evaluated) > 1:
+            report.error(
+                "E313",
+                f"the output may be {one_of(evaluated)}",
+                next(h.name.position for h in heads if not h.training_only),
+                hint=f"say it at the top: `output: {evaluated[0]}`",
+            )
+        elif not evaluated:
+            report.error(
+                "E313",
+                "every head is training-only, so nothing is the output",
+                heads[0].name.position,
+                hint="add a head without `training_only`",
+            )
+        return evaluated[0] if evaluated else ""
+    if wanted.text not in evaluated:
+        training = [h.name.text for h in heads if h.training_only]
+        reason = "is training-only" if wanted.text in training else "is no head"
+        report.error(
+            "E313",
+            f"the output `{wanted}` {reason}",
+            wanted.position,
+            hint=did_you_mean(wanted.text, evaluated),
+        )
+    return wanted.text
