@@ -127,6 +127,8 @@ class DraftNetwork:
     changes: tuple[str, ...]
     """What the command line assigned; under any, the file's expectations do not bind."""
     position: Position
+    lineage: tuple[str, ...] = ()
+    """The names of the specs that this one extends, the nearest first."""
     notes: tuple[Diagnostic, ...] = ()
     patched: Mapping[Position, list[Row]] = field(default_factory=dict)
     """By place of a layer, the patches that set something of it."""

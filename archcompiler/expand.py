@@ -115,6 +115,7 @@ class _Expander:
             output=output(spec, self.report),
             changes=self.changes,
             position=spec.position,
+            lineage=spec.lineage,
             notes=self.report.notes,
             patched=self.edits.patched,
         )

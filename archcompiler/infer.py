@@ -109,6 +109,7 @@ class _Inference:
             params=params,
             free_params=draft.free_params,
             changes=draft.changes,
+            lineage=draft.lineage,
             stem=stem,
             body=body,
             heads=tuple(heads),

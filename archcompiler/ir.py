@@ -164,6 +164,8 @@ class Network:
     free_params: tuple[str, ...]
     changes: tuple[str, ...] = ()
     """What the command line changed for this build, such as `num_classes=10`."""
+    lineage: tuple[str, ...] = ()
+    """The names of the specs that this one extends, the nearest first."""
     stem: Graph
     body: Graph
     heads: tuple[Head, ...]

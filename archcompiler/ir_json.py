@@ -106,6 +106,7 @@ def document(network: Network) -> dict[str, Any]:
         "summary": network.summary,
         "source": network.source,
         **({"changes": list(network.changes)} if network.changes else {}),
+        **({"extends": list(network.lineage)} if network.lineage else {}),
         "params": dict(network.params),
         "free_params": list(network.free_params),
         "input": shape_text(network.input.shape),

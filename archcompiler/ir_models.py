@@ -109,6 +109,7 @@ class DocumentModel(Model):
     summary: str
     source: str
     changes: list[str] = Field(default_factory=list)
+    extends: list[str] = Field(default_factory=list)
     params: dict[str, Argument]
     free_params: list[str]
     input: str

@@ -99,6 +99,7 @@ class _Reader:
             summary=found.summary,
             source=found.source,
             changes=tuple(found.changes),
+            lineage=tuple(found.extends),
             params=found.params,
             free_params=tuple(found.free_params),
             stem=stem,

@@ -31,6 +31,8 @@ class Merged:
     born: dict[str, int]
     patches: tuple[tuple[int, Node], ...]
     bases: frozenset[Source]
+    lineage: tuple[str, ...]
+    """The names of what the spec extends, the nearest first."""
 
 
 def merge(documents: Sequence[Node]) -> Merged:
@@ -59,7 +61,8 @@ def merge(documents: Sequence[Node]) -> Merged:
     report.raise_errors()
     root = Mapping(entries, documents[-1].position)
     bases = frozenset(document.position.source for document in documents[:-1])
-    return Merged(root, tuple(versions), born, tuple(patches), bases)
+    lineage = [name for d in documents[-2::-1] if (name := _name(d))]
+    return Merged(root, tuple(versions), born, tuple(patches), bases, tuple(lineage))
 
 
 def _over(
@@ -126,6 +129,11 @@ def _defaults(base: Entry, entry: Entry, report: Report) -> Entry:
 def is_null(node: Node) -> bool:
     """Tell whether a node is null or empty."""
     return isinstance(node, Scalar) and node.value is None
+
+
+def _name(document: Node) -> str:
+    entry = document.entries.get("name") if isinstance(document, Mapping) else None
+    return entry.node.text if entry and isinstance(entry.node, Scalar) else ""
 
 
 def _parts(document: Mapping) -> Iterable[str]:

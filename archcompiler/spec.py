@@ -164,3 +164,5 @@ class Spec:
     """Sections, `heads/NAME` and `blocks/NAME`: the order of the file that wrote them last."""
     bases: frozenset[Source] = frozenset()
     """The files that it extends: what they expect of themselves does not bind here."""
+    lineage: tuple[str, ...] = ()
+    """The names of what it extends, the nearest first."""

@@ -76,6 +76,7 @@ class Validator(Layers):
             patches=tuple(p for p in patches if p),
             born=merged.born,
             bases=merged.bases,
+            lineage=merged.lineage,
         )
 
     def _version(self, entry: Entry) -> None:

@@ -64,7 +64,8 @@ def test_a_map_settles() -> None:
 @pytest.mark.parametrize("name", sorted(shipped()))
 def test_every_shipped_map_fits_its_network(name: str) -> None:
     network = compile_file(shipped()[name]).network
-    for source in sources(name):
+    own = {s for s, p in shipped_maps(network).items() if p.name.startswith(f"{name}.")}
+    for source in (*own, *backend_names()):
         found = find_plan(network, source)
         assert found.matches
         assert not found.nameless, f"{name}.{source}.yaml lacks these"
@@ -76,14 +77,24 @@ def test_every_shipped_map_fits_its_network(name: str) -> None:
 
 
 def test_shipped_maps_are_told_by_their_names() -> None:
-    files = sorted(p.name for p in (ROOT / "specs" / "weights").iterdir())
-    told = [f"{network}.{source}.yaml" for network in shipped() for source in shipped_maps(network)]
-    assert files == sorted(told)
-    for network in shipped():
-        for source, path in shipped_maps(network).items():
-            names = read_map(path)
-            assert (names.network, names.source) == (network, source)
-    assert set(sources("googlenet")) == {*backend_names()} == {"tensorflow", "torch"}
+    files = sorted((ROOT / "specs" / "weights").iterdir())
+    for path in files:
+        names = read_map(path)
+        assert path.name == f"{names.network}.{names.source}.yaml"
+        network = compile_file(shipped()[names.network]).network
+        assert shipped_maps(network)[names.source] == path
+    googlenet = compile_file(shipped()["googlenet"]).network
+    assert set(sources(googlenet)) == {*backend_names()} == {"tensorflow", "torch"}
+
+
+def test_a_variant_has_the_maps_of_what_it_extends() -> None:
+    base = compile_file(shipped()["inception_v3"]).network
+    variant = compile_file(shipped()["inception_v3_torchvision"]).network
+    assert variant.lineage == ("inception_v3",)
+    assert shipped_maps(variant).items() >= shipped_maps(base).items()
+    found = find_plan(variant, "torchvision")
+    assert not found.nameless
+    assert {m.theirs for m in found.matches} >= {"fc.weight", "AuxLogits.fc.bias"}
 
 
 def test_shipped_maps_are_small() -> None:

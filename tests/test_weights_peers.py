@@ -32,7 +32,7 @@ AS_TORCHVISION = (
     ("gamma: false", "gamma: true"),
     ("avg_pool: {padding: same,", "avg_pool: {count_include_pad: true, padding: same,"),
 )
-DENSE = ROOT / "tests" / "cases" / "peers" / "inception_v3_torchvision.yaml"
+DENSE = ROOT / "specs" / "inception_v3_torchvision.yaml"
 
 
 def inception(*changes: tuple[str, str], dense: bool = False) -> Network:

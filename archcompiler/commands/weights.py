@@ -10,6 +10,7 @@ import click
 
 from archcompiler.commands.common import only_network
 from archcompiler.errors import listed
+from archcompiler.ir import Network
 
 _file = click.argument("file", type=click.Path(path_type=Path))
 _spec = click.argument("words", metavar="SPEC [NAME=VALUE]...", nargs=-1, required=True)
@@ -104,7 +105,7 @@ def import_command(
     from archcompiler.weights.neutral import refuse_name
 
     network = only_network(words)
-    _one_map("--from", source, map_file, network.name)
+    _one_map("--from", source, map_file, network)
     target = output or Path(f"{network.name}.safetensors")
     refuse_name(target, force=force)
     _two_files(file, target)
@@ -147,7 +148,7 @@ def export_command(
     from archcompiler.weights.formats import format_of
 
     network = only_network(words)
-    _one_map("--to", target, map_file, network.name)
+    _one_map("--to", target, map_file, network)
     _two_files(file, output)
     tensors = weights.read(file, network, partial=allow_missing)
     report = weights.export_weights(
@@ -170,7 +171,7 @@ def _two_files(source: Path, target: Path) -> None:
         raise click.UsageError(f"{source} would be read and replaced: write another file")
 
 
-def _one_map(option: str, name: str | None, map_file: Path | None, network: str) -> None:
+def _one_map(option: str, name: str | None, map_file: Path | None, network: Network) -> None:
     """Refuse a call that says no map, or two."""
     from archcompiler.weights.sources import sources
 

@@ -79,7 +79,7 @@ def plan(names: NameMap, network: Network) -> Plan:
     network.
     """
     problems = Problems()
-    if names.network != network.name:
+    if names.network not in (network.name, *network.lineage):
         rows = (
             Row(label="the map", value=names.network),
             Row(label="the spec", value=network.name),

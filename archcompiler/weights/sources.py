@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
@@ -14,13 +15,16 @@ from archcompiler.weights.mapfile import read_map
 from archcompiler.weights.plan import Match, Plan, plan
 
 
-def shipped_maps(network: str) -> dict[str, Path]:
-    """Return the maps that come with archc for a network, by source."""
-    found = sorted((shipped_folder() / "weights").glob(f"{network}.*.yaml"))
-    return {path.stem.removeprefix(f"{network}."): path for path in found}
+def shipped_maps(network: Network) -> dict[str, Path]:
+    """Return the maps that come with archc for a network, or for what it extends, by source."""
+    found: dict[str, Path] = {}
+    for name in reversed((network.name, *network.lineage)):
+        paths = sorted((shipped_folder() / "weights").glob(f"{glob.escape(name)}.*.yaml"))
+        found |= {path.stem.removeprefix(f"{name}."): path for path in paths}
+    return found
 
 
-def sources(network: str) -> list[str]:
+def sources(network: Network) -> list[str]:
     """Return every source that a network can be imported from: maps, and what archc emits."""
     return [*shipped_maps(network), *backend_names()]
 
@@ -29,12 +33,12 @@ def find_plan(network: Network, source: str | None, map_file: str | Path | None 
     """Return the plan for a source by name, or for a map file. Raises E911, E914."""
     if map_file is not None:
         return plan(read_map(Path(map_file)), network)
-    maps = shipped_maps(network.name)
+    maps = shipped_maps(network)
     if source in maps:
         return plan(read_map(maps[source]), network)
     if source in backend_names():
         return _own(network, backend(source))
-    known = sources(network.name)
+    known = sources(network)
     raise ArchcError(
         Diagnostic(
             code="E914",
@@ -49,7 +53,7 @@ def find_plan(network: Network, source: str | None, map_file: str | Path | None 
 def fitting(network: Network, tensors: Collection[str]) -> tuple[list[str], int]:
     """Return the sources whose names most of these tensors have, and how many have."""
     counts = {}
-    for source in sources(network.name):
+    for source in sources(network):
         with suppress(ArchcError):
             counts[source] = len(find_plan(network, source).names & set(tensors))
     most = max(counts.values())
