@@ -20,6 +20,7 @@ from archcompiler.errors import USAGE_OR_ENVIRONMENT, ArchcError, did_you_mean
 
 COMMANDS = {
     "check": "Check specs: shapes, references, expectations.",
+    "lock": "Write the shapes and counts that check holds a spec to.",
     "build": "Write a spec's network as source for a framework.",
     "verify": "Run the emitted code and compare it with the spec.",
     "summary": "Show the layers: shapes, weights, multiply-adds.",

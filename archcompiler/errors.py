@@ -118,12 +118,17 @@ def in_file_order(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
     )
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str | None:
-    """Return a hint with the known word nearest to `word`, or None when nothing is near."""
-
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """Return the known word nearest to `word`, or None when nothing is near."""
     by_folded = {k.lower(): k for k in itertools.islice(known, MOST_NAMES_COMPARED)}
     near = difflib.get_close_matches(word.lower(), by_folded, n=1, cutoff=0.65)
-    return f"did you mean `{by_folded[near[0]]}`?" if near else None
+    return by_folded[near[0]] if near else None
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str | None:
+    """Return a hint with the known word nearest to `word`, or None when nothing is near."""
+    near = nearest(word, known)
+    return f"did you mean `{near}`?" if near else None
 
 
 def one_of(words: Iterable[str], last: str = "or") -> str:

@@ -75,6 +75,9 @@ def _files(word: str) -> list[Path]:
             raise _no_spec(f"the folder {word} holds no spec", "a spec ends in .yaml or .yml")
         if found:
             return found
+    elif path.suffix == ".lock" and os.path.isfile(word):
+        beside = [p for p in map(path.with_suffix, SUFFIXES) if p.is_file()]
+        raise _no_spec(f"{word} is a lock, not a spec", f"give {beside[0]}" if beside else None)
     elif os.path.lexists(word):  # what is no regular file is for the reader to refuse
         return [path]
     known = shipped()

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
 import click
 
 from archcompiler.commands.common import (
@@ -16,6 +20,18 @@ from archcompiler.diagnostics import Format, report, show
 from archcompiler.errors import ArchcError, Diagnostic
 from archcompiler.fields import macs_text, shape_text
 from archcompiler.ir import Network
+from archcompiler.locate import Located
+from archcompiler.lock import lock_path, read
+from archcompiler.lock_drift import drift
+
+
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    """What came of one spec: its network where all is well, what is to be told, the exit code."""
+
+    network: Network | None
+    diagnostics: tuple[Diagnostic, ...]
+    exit_code: int = 0
 
 
 @click.command()
@@ -24,7 +40,8 @@ from archcompiler.ir import Network
 def command(words: tuple[str, ...], form: Format) -> None:
     """Check specs: every shape, reference and expectation, without a framework.
 
-    Prints a line for each good spec and the errors of the others; exits with 1 if there are any.
+    A spec that has a lock (see `archc lock`) is held to it, too. Prints a line for each good spec
+    and the errors of the others; exits with 1 if there are any.
 
     \b
     archc check specs/ my_net.yaml
@@ -36,25 +53,33 @@ def command(words: tuple[str, ...], form: Format) -> None:
     everything: list[Diagnostic] = []
     width = max(len(path.stem) for path in found.specs)
     for path in found.specs:
-        try:
-            compiled = compile_file(path, found.assignments)
-        except ArchcError as error:
-            diagnostics = told_apart(error.diagnostics, found, path)
-            exit_code, wrong = max(exit_code, error.exit_code), wrong + 1
-        else:
-            diagnostics = told_apart(compiled.notes, found, path)
-            if form != "json":
-                click.echo(one_line(compiled.network, width))
+        checked = _check(path, found)
+        exit_code, wrong = max(exit_code, checked.exit_code), wrong + (checked.network is None)
+        diagnostics = told_apart(checked.diagnostics, found, path)
         if form == "json":
             everything += diagnostics
-        else:
-            report(diagnostics, form, err=False)
+            continue
+        if checked.network:
+            click.echo(one_line(checked.network, width))
+        report(diagnostics, form, err=False)
     if form == "json":
         report(everything, form, err=False)
     elif len(found.specs) > 1:
         good = len(found.specs) - wrong
         click.echo(f"{len(found.specs)} specs: {good} good, {wrong} wrong")
     raise click.exceptions.Exit(exit_code)
+
+
+def _check(path: Path, found: Located) -> _Checked:
+    """Compile a spec, and hold it to its lock; that binds the spec as written, without changes."""
+    try:
+        compiled = compile_file(path, found.assignments)
+        if not found.assignments and os.path.lexists(lock_path(path)):
+            if drifted := drift(compiled.network, read(path), path):
+                raise ArchcError(*compiled.notes, *drifted)
+    except ArchcError as error:
+        return _Checked(None, error.diagnostics, error.exit_code)
+    return _Checked(compiled.network, compiled.notes)
 
 
 def one_line(network: Network, width: int = 0) -> str:

@@ -1,0 +1,169 @@
+"""Where a network is no longer what its lock says: first causes, with both places."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from archcompiler.errors import Diagnostic, Row, nearest
+from archcompiler.fields import shape_text
+from archcompiler.ir import Network, Node, Totals, Value
+from archcompiler.lock import EVALUATION, TOTALS, Figures, Lock, Placed, figures, sums
+from archcompiler.position import Position
+from archcompiler.source import Mapping, load
+
+MOST_SHOWN = 5
+"""So many end points that drifted are shown; more are only counted."""
+
+
+def drift(network: Network, lock: Lock, spec: Path) -> list[Diagnostic]:
+    """Return one E605 for each end point that left its lock, first causes only.
+
+    What differs because something before it does is counted in the hint. `spec` is the file that
+    the network was compiled from.
+    """
+    found = _Drift(network=network, lock=lock, spec=spec)
+    problems = [*found.input(), *found.names(), *found.figures()]
+    if not problems and not found.behind:
+        problems += found.totals()
+    hint = f"if this is meant, `archc lock {spec}` writes it into the lock"
+    if found.behind:
+        points = "end point differs" if found.behind == 1 else "end points differ"
+        hint = f"{found.behind} more {points} with it; {hint}"
+    hints = [*(None for _ in problems[1:]), hint]
+    return [
+        Diagnostic(code="E605", message=text, position=position, rows=tuple(rows), hint=hint)
+        for (text, position, rows), hint in zip(problems, hints, strict=False)
+    ]
+
+
+Problem = tuple[str, Position, list[Row]]
+
+
+@dataclass(slots=True, kw_only=True)
+class _Drift:
+    network: Network
+    lock: Lock
+    spec: Path
+    behind: int = 0
+    off: set[Value] = field(default_factory=set)
+    """Values whose shapes are not as locked, or come from such."""
+
+    def place(self, key: str) -> Position:
+        """Return where the spec says `key`; the beginning where it leaves that to another spec."""
+        root = load(self.spec)
+        entry = root.entries.get(key) if isinstance(root, Mapping) else None
+        return entry.position if entry else root.position
+
+    def input(self) -> Iterator[Problem]:
+        locked, shape = self.lock.input, self.network.input.shape
+        if shape != locked.value:
+            self.off.add(self.network.input)
+            message = f"the input is {shape_text(shape)}, its lock says {shape_text(locked.value)}"
+            yield message, self.place("input"), [_row("the lock", "", locked.position)]
+
+    def names(self) -> Iterator[Problem]:
+        """Yield the end points that only one of the two has."""
+        known = {point.name: point.node for point in self.network.end_points}
+        layers = {node.path: node for node in self.network.walk()}
+        new = [name for name in known if name not in self.lock.end_points]
+        for name, locked in self.lock.end_points.items():
+            if name in known:
+                continue
+            message = f"`{name}` is in the lock, but is no end point of the spec"
+            near = nearest(name, new)
+            if name in layers:
+                row = _row("the spec", "has it as a layer", layers[name].position)
+            elif near:
+                row = _row("the spec", f"has `{near}`", known[near].position)
+            else:
+                row = _row("the spec", "", self.place("name"))
+            yield message, locked.position, [row]
+        for name in new:
+            message = f"the end point `{name}` is not in the lock"
+            rows = [_row("the lock", "", self.lock.position)]
+            yield message, known[name].position, rows
+
+    def figures(self) -> Iterator[Problem]:
+        now, nodes = figures(self.network), {p.node: p.name for p in self.network.end_points}
+        roots = (*self.network.trunk, *(h.node for h in self.network.heads))
+        shown = 0
+        for node, is_behind in self.drifted(roots, nodes, now):
+            if is_behind or shown == MOST_SHOWN:
+                self.behind += 1
+                continue
+            shown += 1
+            name = nodes[node]
+            found, locked = now[name], self.lock.end_points[name]
+            rows = [
+                _row("now", _text(found), node.position),
+                _row("the lock", _text(locked.value), locked.position),
+            ]
+            yield f"`{name}` {_says(found, locked.value)}", node.position, rows
+
+    def drifted(
+        self, roots: tuple[Node, ...], names: dict[Node, str], now: dict[str, Figures]
+    ) -> Iterator[tuple[Node, bool]]:
+        """Yield the end points that are not as locked, inner before outer.
+
+        The flag tells that something before or inside one is off already.
+        """
+        for node in roots:
+            before = any(v in self.off for v in node.inputs)
+            if before:
+                self.off |= {graph.input for graph in node.graphs}
+            inside = [found for g in node.graphs for found in self.drifted(g.nodes, names, now)]
+            yield from inside
+            locked = self.lock.end_points.get(names.get(node, ""))
+            if locked is None:
+                if any(g.output in self.off for g in node.graphs) or (before and not node.graphs):
+                    self.off.add(node.output)
+                continue
+            found = now[names[node]]
+            if found.shape != locked.value.shape:
+                self.off.add(node.output)
+            if found != locked.value:
+                yield node, before or bool(inside)
+
+    def totals(self) -> Iterator[Problem]:
+        """Yield totals that differ although every end point is as it was."""
+        now, locked = sums(self.network), self.lock.totals
+        for key in (k for k in TOTALS if k in now or k in locked):
+            if key not in now or key not in locked:
+                only = "lock" if key in locked else "spec"
+                position = locked[key].position if key in locked else self.lock.position
+                message = f"only the {only} has training heads, which evaluation leaves out"
+                yield message, self.place("heads"), [_row("the lock", "", position)]
+            elif now[key] != locked[key].value:
+                yield self.total(key, now[key], locked[key])
+                return
+
+    def total(self, key: str, now: Totals, locked: Placed[Totals]) -> Problem:
+        mode = " in evaluation" if key == EVALUATION else ""
+        place = self.place("name")
+        rows = [
+            _row("now", _counts(now), place),
+            _row("the lock", _counts(locked.value), locked.position),
+        ]
+        return f"the totals{mode} are not those of the lock", place, rows
+
+
+def _says(now: Figures, locked: Figures) -> str:
+    if now.shape != locked.shape:
+        return f"gives {shape_text(now.shape)}, its lock says {shape_text(locked.shape)}"
+    if now.params != locked.params:
+        return f"has {now.params:,} params, its lock says {locked.params:,}"
+    return f"takes {now.macs:,} MACs, its lock says {locked.macs:,}"
+
+
+def _text(found: Figures) -> str:
+    return f"{shape_text(found.shape)}, {found.params:,} params, {found.macs:,} MACs"
+
+
+def _counts(totals: Totals) -> str:
+    return f"{totals.params:,} params ({totals.trainable:,} trainable), {totals.macs:,} MACs"
+
+
+def _row(label: str, value: str, position: Position) -> Row:
+    return Row(label=label, value=value, position=position)
