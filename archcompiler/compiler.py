@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from archcompiler.draft import DraftNetwork
 from archcompiler.errors import Diagnostic
 from archcompiler.expand import expand
 from archcompiler.extends import chain
@@ -63,6 +64,12 @@ def compile_node(
         draft = expand(validate(documents), assignments)
         network, report = infer(draft, source)
     return Compiled(network, report.notes)
+
+
+def draft_file(path: Path, assignments: Sequence[Assignment] = ()) -> DraftNetwork:
+    """Run the rooms load to expand over one spec file: what infer may ask at several sizes."""
+    with _collector_paused():
+        return expand(validate(load(path)), assignments)
 
 
 @contextmanager
