@@ -69,7 +69,7 @@ def compile_node(
 def draft_file(path: Path, assignments: Sequence[Assignment] = ()) -> DraftNetwork:
     """Run the rooms load to expand over one spec file: what infer may ask at several sizes."""
     with _collector_paused():
-        return expand(validate(load(path)), assignments)
+        return expand(validate(merge(chain(load(path), path))), assignments)
 
 
 @contextmanager

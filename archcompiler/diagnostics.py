@@ -43,7 +43,7 @@ def render(diagnostics: Sequence[Diagnostic], form: Format, *, color: bool = Fal
     if form == "json":
         import json
 
-        return json.dumps([_document(d) for d in diagnostics], indent=2)
+        return json.dumps(documented(diagnostics), indent=2)
     if form == "github":
         return "\n".join(map(_annotation, diagnostics))
     lines: list[str] = []
@@ -167,6 +167,11 @@ def _hint(hint: str, color: bool) -> list[str]:
 
 
 # For programs
+
+
+def documented(diagnostics: Sequence[Diagnostic]) -> list[dict[str, Any]]:
+    """Return diagnostics as plain values, for JSON."""
+    return [_document(d) for d in diagnostics]
 
 
 def _document(diagnostic: Diagnostic) -> dict[str, Any]:

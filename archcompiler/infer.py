@@ -5,8 +5,8 @@ A layer whose input failed is skipped in silence, so that an error is the first 
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -19,7 +19,7 @@ from archcompiler.draft import (
     Source,
     shown_paths,
 )
-from archcompiler.errors import Report, Row
+from archcompiler.errors import ArchcError, Diagnostic, Report, Row
 from archcompiler.evaluate import evaluate
 from archcompiler.expectations import Expectations
 from archcompiler.expression import Expression
@@ -37,6 +37,7 @@ from archcompiler.ir import (
     Node,
     Value,
 )
+from archcompiler.mismatch import first_odd, join_hint
 from archcompiler.op import Op, ShapeError
 from archcompiler.ops import BY_KEY
 from archcompiler.ops.add import Add
@@ -50,14 +51,37 @@ MAX_ELEMENTS = 2**53
 JOINS: dict[str, Op] = {"concat": Concat(), "add": Add()}
 
 
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A layer without a shape, though what enters it has one; why, and if only training asks."""
+
+    path: str
+    why: Diagnostic
+    training_only: bool
+
+
 def infer(draft: DraftNetwork, source: str) -> tuple[Network, Report]:
     """Infer a network; the report holds notes. Raises `ArchcError` with errors E401 to E412."""
     inference = _Inference(report=Report(), binding=not draft.changes, paths=shown_paths(draft))
-    network = inference.network(draft, source)
-    report = Report([*draft.notes, *map(draft.with_patches, inference.report.diagnostics)])
-    report.raise_errors()
+    try:
+        network = inference.network(draft, source)
+        report = Report([*draft.notes, *map(draft.with_patches, inference.report.diagnostics)])
+        report.raise_errors()
+    except ArchcError as error:
+        from archcompiler.sizes import with_sizes  # which calls `failures`
+
+        raise with_sizes(error, draft) from None
     assert network is not None, "no errors, so there is a network"
     return network, report
+
+
+def failures(draft: DraftNetwork) -> tuple[Failure, ...]:
+    """Return the layers that fail first, in the order of the data; expectations do not bind."""
+    inference = _Inference(report=Report(), binding=False, paths=shown_paths(draft))
+    with suppress(ArchcError):  # there are very many
+        inference.network(draft, "")
+    errors = [d for d in inference.report.diagnostics if d.severity == "error"]
+    return tuple(inference.failed) or tuple(Failure("", e, False) for e in errors[:1])
 
 
 @dataclass(slots=True, kw_only=True)
@@ -71,6 +95,8 @@ class _Inference:
     settler: Settler = field(init=False)
     expectations: Expectations = field(init=False)
     owners: dict[Value, str] = field(default_factory=dict)
+    failed: list[Failure] = field(default_factory=list)
+    training_only: bool = False
 
     def __post_init__(self) -> None:
         self.settler = Settler(self.report, self.values, self.paths)
@@ -86,6 +112,7 @@ class _Inference:
         heads = []
         for head in draft.heads:
             self.values[head.port] = self.values.get(head.layer.sources[0])
+            self.training_only = head.training_only
             if node := self.node(head.layer):
                 heads.append(
                     Head(
@@ -158,9 +185,13 @@ class _Inference:
             self.values[draft] = None
             self.check_without_input(draft)
             return None
+        told, inside = len(self.report.diagnostics), len(self.failed)
         node = (
             self.op(draft, tuple(known)) if draft.key in BY_KEY else self.container(draft, known[0])
         )
+        if node is None and len(self.failed) == inside and len(self.report.diagnostics) > told:
+            why = self.report.diagnostics[told]
+            self.failed.append(Failure(self.paths[draft], why, self.training_only))
         self.values[draft] = node.output if node else None
         if node:
             self.nodes[draft] = node
@@ -232,11 +263,11 @@ class _Inference:
         bound = draft.attributes.get(error.field or "")
         position = bound.position if bound else draft.position
         if len(inputs) > 1:
-            position = _first_odd(inputs, draft.source_positions) or position
+            position = first_odd(inputs, draft.source_positions) or position
             rows = self.rows(inputs, [self.label(v) for v in inputs])
         else:
             rows = self.rows(inputs, [f"{self.paths[draft]} reads {self.label(inputs[0])}"])
-        hint = error.hint or (_join_hint(inputs) if len(inputs) > 1 else None)
+        hint = error.hint or (join_hint(inputs) if len(inputs) > 1 else None)
         self.report.error(error.code, error.message, position, rows=rows, hint=hint)
 
     def label(self, value: Value) -> str:
@@ -317,13 +348,13 @@ class _Inference:
             path = self.paths[draft]
             prefix = path if draft.named else path.rpartition("/")[0]
             rows = self.rows(outputs, [f"{prefix}/{g.name}".removeprefix("/") for g in found])
-            position = _first_odd(outputs, [r.position or draft.position for r in rows])
+            position = first_odd(outputs, [r.position or draft.position for r in rows])
             self.report.error(
                 error.code,
                 error.message,
                 position or draft.position,
                 rows=rows,
-                hint=_join_hint(outputs),
+                hint=join_hint(outputs),
             )
             return None
         return Fork(draft.join, tuple(shares) if draft.split is not None else None), found, shape
@@ -368,20 +399,3 @@ def _end_points(drafts: Sequence[Draft]) -> Iterator[Draft]:
             yield from _end_points(graph.layers)
         if draft.end_point:
             yield draft
-
-
-def _first_odd(values: Sequence[Value], positions: Sequence[Position]) -> Position | None:
-    """Return the position of the first value that is not like most: in size, else in channels."""
-    sizes, shapes = [v.shape[:-1] for v in values], [v.shape for v in values]
-    for parts in (sizes, shapes):
-        usual = Counter(parts).most_common(1)[0][0]
-        for part, position in zip(parts, positions, strict=False):
-            if part != usual:
-                return position
-    return None
-
-
-def _join_hint(values: Sequence[Value]) -> str:
-    if len({v.shape[:-1] for v in values}) > 1:
-        return "equal strides and paddings on every path give equal sizes"
-    return "a 1x1 conv on one of the paths gives it as many channels"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,14 +16,16 @@ from archcompiler.commands.common import (
     spec_argument,
     told_apart,
 )
-from archcompiler.compiler import compile_file
-from archcompiler.diagnostics import Format, report, show
+from archcompiler.compiler import compile_file, draft_file
+from archcompiler.diagnostics import Format, documented, report, show
 from archcompiler.errors import ArchcError, Diagnostic
-from archcompiler.fields import macs_text, shape_text
+from archcompiler.fields import Size, macs_text, shape_text
 from archcompiler.ir import Network
 from archcompiler.locate import Located
 from archcompiler.lock import lock_path, read
 from archcompiler.lock_drift import drift
+from archcompiler.size_report import document, findings, lines, read_range
+from archcompiler.sizes import survey
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,19 +39,29 @@ class _Checked:
 
 @click.command()
 @spec_argument("SPEC... [NAME=VALUE]...")
+@click.option(
+    "--input",
+    "span",
+    metavar="A..B",
+    help="Say which sizes from A to B are legal, and what fails at the others.",
+)
 @format_option()
-def command(words: tuple[str, ...], form: Format) -> None:
+def command(words: tuple[str, ...], span: str | None, form: Format) -> None:
     """Check specs: every shape, reference and expectation, without a framework.
 
     A spec that has a lock (see `archc lock`) is held to it, too. Prints a line for each good spec
-    and the errors of the others; exits with 1 if there are any.
+    and the errors of the others; exits with 1 if there are any. With --input it exits with 1 if
+    any of the sizes is not legal.
 
     \b
     archc check specs/ my_net.yaml
     archc check inception_v3 input=224x224 width=0.5
+    archc check inception_v3 --input 75..331
     """
     with reported_as(form):
         found = located(words)
+    if span is not None:
+        raise click.exceptions.Exit(_check_sizes(found, _sizes(span, found), form))
     exit_code, wrong = 0, 0
     everything: list[Diagnostic] = []
     width = max(len(path.stem) for path in found.specs)
@@ -80,6 +93,42 @@ def _check(path: Path, found: Located) -> _Checked:
     except ArchcError as error:
         return _Checked(None, error.diagnostics, error.exit_code)
     return _Checked(compiled.network, compiled.notes)
+
+
+def _sizes(span: str, found: Located) -> tuple[Size, ...]:
+    if any(a.target == "input" for a in found.assignments):
+        raise click.UsageError("give `--input` or `input=`, not both")
+    try:
+        return read_range(span)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="'--input'") from None
+
+
+def _check_sizes(found: Located, sizes: tuple[Size, ...], form: Format) -> int:
+    """Show which sizes each spec takes; return the exit code."""
+    exit_code = 0
+    documents = []
+    for path in found.specs:
+        try:
+            draft = draft_file(path, found.assignments)
+            surveyed = survey(draft, sizes)
+        except ArchcError as error:
+            exit_code = max(exit_code, error.exit_code)
+            diagnostics = told_apart(error.diagnostics, found, path)
+            legal = None
+        else:
+            exit_code = max(exit_code, int(len(surveyed.training) < len(sizes)))
+            diagnostics = told_apart(findings(surveyed), found, path)
+            legal = document(draft, surveyed) if form == "json" else None
+            if form != "json":
+                click.echo("\n".join(lines(draft, sizes, surveyed)))
+        if form == "json":
+            documents.append({"spec": str(path), "sizes": legal, "errors": documented(diagnostics)})
+        else:
+            report(diagnostics, form, err=False)
+    if form == "json":
+        click.echo(json.dumps(documents, indent=2))
+    return exit_code
 
 
 def one_line(network: Network, width: int = 0) -> str:
