@@ -23,6 +23,7 @@ COMMANDS = {
     "lock": "Write the shapes and counts that check holds a spec to.",
     "build": "Write a spec's network as source for a framework.",
     "verify": "Run the emitted code and compare it with the spec.",
+    "diff": "Show what differs between two specs.",
     "summary": "Show the layers: shapes, weights, multiply-adds.",
     "weights": "Show, import and export weights.",
     "bench": "Measure the emitted code, several backends side by side.",

@@ -319,6 +319,7 @@ def test_interrupt(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
         (["summary", "inception_v3"], "jinja2"),
         (["resolve", "inception_v3"], "jinja2"),
         (["lock", "inception_v3"], "jinja2"),
+        (["diff", "inception_v3", "inception_v3"], "jinja2"),
         (["schema"], "jinja2"),
         (["env"], "yaml jinja2"),
         (["build", "inception_v3", "-b", "torch", "-b", "tensorflow"], ""),
