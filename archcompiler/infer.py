@@ -5,6 +5,7 @@ A layer whose input failed is skipped in silence, so that an error is the first 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -160,10 +161,8 @@ class _Inference:
     def end_points(self, draft: DraftNetwork) -> tuple[EndPoint, ...]:
         roots = (*draft.stem.layers, *draft.body.layers, *(h.layer for h in draft.heads))
         found = [self.nodes[d] for d in _end_points(roots)]
-        own = [n.name for n in found]
-        return tuple(
-            EndPoint(name=n.name if own.count(n.name) == 1 else n.path, node=n) for n in found
-        )
+        own = Counter(n.name for n in found)
+        return tuple(EndPoint(name=n.name if own[n.name] == 1 else n.path, node=n) for n in found)
 
     def graph(self, draft: DraftGraph, enters: Value | None) -> Graph | None:
         nodes = [self.node(layer) for layer in draft.layers]
