@@ -2,7 +2,8 @@
 
 `NAME.lock` beside `NAME.yaml` is YAML, one end point a line, so that a review of a spec shows what
 a change did to its figures. archc writes it and reads it as it reads a spec: under budgets, with a
-position for every value.
+position for every value. It does not end in `.yaml`, so that neither a folder of specs, nor a
+pattern like `specs/*.yaml`, nor an editor's schema takes it for a spec.
 """
 
 from __future__ import annotations

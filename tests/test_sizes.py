@@ -55,12 +55,13 @@ def test_inception_v3() -> None:
     assert Search(draft).limits(training=True) == Limits(107, 346)
     assert Search(draft).limits(training=False) == Limits(75, 362)
     assert [bool(failures_at(draft, (n, n))) for n in (106, 107, 346, 347)] == [1, 0, 0, 1]
-    found = survey(draft, [(n, n) for n in (74, 75, 106, 107, 331)])
+    found = survey(draft, [(n, n) for n in (74, 75, 106, 107, 331, 363)])
     assert found.training == ((107, 107), (331, 331))
     assert found.evaluation == ((75, 75), (106, 106), (107, 107), (331, 331))
-    training, both = (group.failure for group in reversed(found.groups))
+    both, training, too_large = (group.failure for group in found.groups)
     assert (training.path, training.training_only) == ("AuxLogits/AvgPool_1a_5x5", True)
     assert (both.path, both.training_only) == ("Mixed_7a/Branch_0/Conv2d_1a_3x3", False)
+    assert (too_large.path, too_large.training_only) == ("Logits/SpatialSqueeze", False)
 
 
 @pytest.mark.parametrize("training", [True, False])
