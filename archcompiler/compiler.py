@@ -25,6 +25,7 @@ from archcompiler.ir import Network
 from archcompiler.merge import merge
 from archcompiler.overrides import Assignment
 from archcompiler.source import Node, load
+from archcompiler.spec import Spec
 from archcompiler.validate import validate
 
 
@@ -64,6 +65,24 @@ def compile_node(
         draft = expand(validate(documents), assignments)
         network, report = infer(draft, source)
     return Compiled(network, report.notes)
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """A network with what it came from, for what explains it."""
+
+    spec: Spec
+    draft: DraftNetwork
+    network: Network
+
+
+def trace_file(path: Path, assignments: Sequence[Assignment] = ()) -> Trace:
+    """Run the rooms load to infer over one spec file, and keep what passes between them."""
+    with _collector_paused():
+        spec = validate(merge(chain(load(path), path)))
+        draft = expand(spec, assignments)
+        network, _ = infer(draft, path.name)
+    return Trace(spec, draft, network)
 
 
 def draft_file(path: Path, assignments: Sequence[Assignment] = ()) -> DraftNetwork:

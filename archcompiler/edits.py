@@ -308,7 +308,7 @@ class Edits:
         """Read what a patch made; a mistake that lies outside the patch names it."""
         inner = Report()
         found = read(Validator(inner))
-        own = set(_positions(patch))
+        own = set(positions(patch))
         for problem in inner.diagnostics:
             if problem.position not in own:
                 row = Row(label="patched", position=patch.position)
@@ -368,7 +368,8 @@ class Edits:
         )
 
 
-def _positions(patch: Patch) -> Iterator[Position]:
+def positions(patch: Patch) -> Iterator[Position]:
+    """Yield the place of every key and value that a patch wrote."""
     nodes = [e.node for e in patch.entries.values()]
     yield from (e.position for e in patch.entries.values())
     nodes += [patch.content] if patch.content else []

@@ -1,33 +1,59 @@
-"""`archc explain`: what an error code means."""
+"""`archc explain`: what an error code means, or where the values of a layer come from."""
 
 from __future__ import annotations
+
+import re
 
 import click
 
 from archcompiler.codes import CODES
 from archcompiler.errors import USAGE_OR_ENVIRONMENT, ArchcError, Diagnostic, did_you_mean
 
+CODE = re.compile(r"[Ee]?[0-9]+")
+
 
 @click.command()
-@click.argument("code", required=False)
-def command(code: str | None) -> None:
-    """Say what an error code means and why archc insists, with a wrong and a right example.
+@click.argument("words", metavar="[CODE | SPEC PATH [NAME=VALUE]...]", nargs=-1)
+def command(words: tuple[str, ...]) -> None:
+    """Say what an error code means, or where each value of a layer comes from.
 
-    Without a code, lists all of them.
+    With a code: why archc insists, with a wrong and a right example. With a spec and a layer's
+    path, or a parameter: each value with the line that said it, be it the layer, its block, a
+    default, a patch or the command line. Without any, lists all codes.
 
     \b
     archc explain E402
+    archc explain inception_v3 Mixed_5b/Branch_1/Conv2d_0b_5x5
     """
-    if code is None:
+    if not words:
         click.echo("\n".join(f"{known}  {found.title}" for known, found in CODES.items()))
-        return
+    elif len(words) == 1:
+        _code(words[0])
+    else:
+        _layer(words)
+
+
+def _code(code: str) -> None:
     wanted = f"E{code}" if code.isdigit() else code.upper()
     if wanted not in CODES:
         near = did_you_mean(wanted, CODES) if wanted.startswith("E") else None
-        diagnostic = Diagnostic(
-            code="E706",
-            message=f"there is no error code `{code}`",
-            hint=near or "`archc explain` lists them all",
-        )
+        hint = near or "`archc explain` lists them all; a layer is explained by its spec and path"
+        diagnostic = Diagnostic(code="E706", message=f"there is no error code `{code}`", hint=hint)
         raise ArchcError(diagnostic, exit_code=USAGE_OR_ENVIRONMENT)
     click.echo(f"{wanted}: {CODES[wanted].title}\n\n{CODES[wanted].text}")
+
+
+def _layer(words: tuple[str, ...]) -> None:
+    from archcompiler.commands.common import located
+    from archcompiler.compiler import trace_file
+    from archcompiler.provenance import Provenance
+
+    changes = [word for word in words[1:] if "=" in word]
+    paths = [word for word in words[1:] if "=" not in word]
+    if len(paths) != 1:
+        raise click.UsageError(f"say one layer or parameter, got {len(paths)}")
+    found = located([words[0], *changes])
+    if len(found.specs) != 1:
+        raise click.UsageError(f"say one spec, got {len(found.specs)}")
+    trace = trace_file(found.specs[0], found.assignments)
+    click.echo(Provenance(trace.draft, trace.network, trace.spec.patches).explain(paths[0]))
