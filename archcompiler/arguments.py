@@ -9,6 +9,8 @@ from archcompiler import expression
 from archcompiler.definition import Arg, Call, Constant, Parameter, Text
 from archcompiler.expression import ExpressionError
 from archcompiler.ir import Argument, Fork, Graph, Instance, Node, Value
+from archcompiler.ops.depthwise_conv import DepthwiseConv
+from archcompiler.ops.unit import Unit
 from archcompiler.position import Position, Source
 from archcompiler.pretty import literal, variable
 
@@ -211,7 +213,7 @@ class Arguments:
             return self.terms.get(node.graphs[0].output)
         if node.op.key == "concat":
             return self.sum(node.inputs)
-        if node.op.key in ("conv", "dense"):
+        if isinstance(node.op, Unit) and not isinstance(node.op, DepthwiseConv):
             made = [t for t in self.texts[node] if t.keyword in _OUTPUTS]
             return (_atom(made[0].source),) if made else None
         same = node.output.channels == node.inputs[0].channels

@@ -70,7 +70,7 @@ def _draw(node: Node, weight: Weight, linear: float) -> Array:
         fan = weight.count / weight.shape[-1]
         alone = isinstance(node.op, Unit) and node.op.single
         gain = linear if alone else 1.0
-        if getattr(node.op, "activation", None) in HALVING:
+        if getattr(node.op, "activation", None) in HALVING and weight.part != "depthwise":
             gain = 2.0
         return random.normal(0.0, (gain / fan) ** 0.5, weight.shape)
     if weight.name in ("gamma", "moving_variance"):

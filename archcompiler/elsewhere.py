@@ -12,7 +12,10 @@ from archcompiler.spec import CONTAINERS
 _OPS = {
     "conv2d": "conv", "convolution": "conv", "convolution2d": "conv", "conv2d_bn": "conv",
     "basicconv2d": "conv", "linear": "dense", "fc": "dense", "fully_connected": "dense",
-    "innerproduct": "dense", "maxpool": "max_pool", "maxpool2d": "max_pool",
+    "innerproduct": "dense", "depthwiseconv2d": "depthwise_conv",
+    "depthwise_conv2d": "depthwise_conv", "separableconv2d": "separable_conv",
+    "separable_conv2d": "separable_conv", "sepconv": "separable_conv",
+    "maxpool": "max_pool", "maxpool2d": "max_pool",
     "maxpooling2d": "max_pool", "max_pool2d": "max_pool", "avgpool": "avg_pool",
     "avgpool2d": "avg_pool", "averagepooling2d": "avg_pool", "avg_pool2d": "avg_pool",
     "globalaveragepooling2d": "global_avg_pool", "globalavgpool": "global_avg_pool",
@@ -26,6 +29,7 @@ _OPS = {
 _ATTRIBUTES = {
     "momentum": "write `decay`, the share of the moving average that is kept: Keras's momentum, "
     "or 1 minus torch's",
+    "depth_multiplier": "did you mean `multiplier`?",
     "eps": "did you mean `epsilon`?",
     "affine": "write `gamma` and `beta`",
     "center": "did you mean `beta`?",

@@ -12,11 +12,22 @@ from archcompiler.fields import Size, macs_text
 from archcompiler.ir import Network, Node
 from archcompiler.ops.batch_norm import BatchNorm
 from archcompiler.ops.conv import Conv
+from archcompiler.ops.dense import Dense
+from archcompiler.ops.depthwise_conv import DepthwiseConv
+from archcompiler.ops.separable_conv import SeparableConv
 from archcompiler.ops.unit import Unit
 from archcompiler.pretty import docstring, paragraph
 
 ACTIVATION_WORDS = {"relu": "ReLU", "relu6": "ReLU6", "gelu": "GELU", "silu": "SiLU"}
 """What docstrings call activations; the others by their own names."""
+
+UNIT_WORDS: Mapping[type[Unit], str] = {
+    Conv: "Convolution",
+    DepthwiseConv: "Depthwise convolution",
+    SeparableConv: "Separable convolution",
+    Dense: "Dense layer",
+}
+"""What docstrings call units."""
 
 
 @dataclass(slots=True)
@@ -73,8 +84,7 @@ class UnitStyle:
     @property
     def title(self) -> str:
         """Tell what it does: `Convolution without bias, batch norm, ReLU`."""
-        what = "Convolution" if issubclass(self.op, Conv) else "Dense layer"
-        said = [f"{what} {'with' if self.bias else 'without'} bias"]
+        said = [f"{UNIT_WORDS[self.op]} {'with' if self.bias else 'without'} bias"]
         if self.norm:
             said.append("batch norm")
         if self.activation:

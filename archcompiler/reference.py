@@ -102,6 +102,7 @@ class _Run:
     def layer(self, node: Node, inputs: list[Array]) -> Array:
         op: Any = node.op
         own = {w.name: self.weights[node.weight_name(w)] for w in node.weights}
+        own |= {f"{w.part}_{w.name}": self.weights[node.weight_name(w)] for w in node.weights}
         result = OPS[op.key](node, inputs, own)
         norm = op if op.key == "batch_norm" else getattr(op, "norm", None)
         if norm is not None:
@@ -239,6 +240,25 @@ def conv(node: Node, inputs: list[Array], own: Weights) -> Array:
     return np.asarray(result + own.get("bias", 0.0))
 
 
+def depthwise_conv(node: Node, inputs: list[Array], own: Weights) -> Array:
+    """Sum the kernel times the window, channel by channel, each as often as the multiplier says."""
+    return np.asarray(_depthwise(node, inputs[0], own["kernel"]) + own.get("bias", 0.0))
+
+
+def separable_conv(node: Node, inputs: list[Array], own: Weights) -> Array:
+    """Mix, pixel by pixel, what a depthwise convolution gives."""
+    between = _depthwise(node, inputs[0], own["depthwise_kernel"])
+    return np.asarray(between @ own["pointwise_kernel"][0, 0] + own.get("bias", 0.0))
+
+
+def _depthwise(node: Node, x: Array, kernel: Array) -> Array:
+    op: Any = node.op
+    places = (
+        np.repeat(seen, op.multiplier, -1) * kernel[a, b, 0] for a, b, seen in _pixels(node, x, 0.0)
+    )
+    return _sum([*places])
+
+
 def max_pool(node: Node, inputs: list[Array], own: Weights) -> Array:
     """Take the largest pixel inside of the map."""
     result: Array = np.full((), -np.inf, inputs[0].dtype)
@@ -306,6 +326,8 @@ def same(node: Node, inputs: list[Array], own: Weights) -> Array:
 
 OPS: dict[str, Callable[[Node, list[Array], Weights], Array]] = {
     "conv": conv,
+    "depthwise_conv": depthwise_conv,
+    "separable_conv": separable_conv,
     "dense": dense,
     "max_pool": max_pool,
     "avg_pool": avg_pool,

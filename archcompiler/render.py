@@ -10,6 +10,7 @@ import jinja2
 
 from archcompiler import __version__
 from archcompiler.ir import Network
+from archcompiler.ops.convolution import Depthwise
 from archcompiler.pretty import array, assign, docstring, literal
 
 
@@ -60,6 +61,7 @@ def weights_file(package: str, network: Network) -> str:
         header=header(network.origin),
         name=literal(network.name),
         heads="\n".join(assign("TRAINING_HEADS: list[str]", array(names), 0)),
+        depthwise=any(isinstance(n.op, Depthwise) for n in network.walk()),
     )
 
 

@@ -80,7 +80,7 @@ def test_a_patch_is_named() -> None:
     assert rows("Mixed_2/b")["kernel"] == ["3", "layer,", "patch", "child.yaml:6:30"]
     replaced = explained("Mixed_1/b")
     assert replaced[0] == "Mixed_1/b  max_pool  8x8x3 -> 8x8x3"
-    assert "written at child.yaml:7:32 by a patch" in replaced
+    assert "written at child.yaml:7:31 by a patch" in replaced
 
 
 def test_the_command_line_wins() -> None:

@@ -10,6 +10,7 @@ from archcompiler.ops.batch_norm import BatchNorm
 from archcompiler.ops.concat import Concat
 from archcompiler.ops.conv import Conv
 from archcompiler.ops.dense import Dense
+from archcompiler.ops.depthwise_conv import DepthwiseConv
 from archcompiler.ops.dropout import Dropout
 from archcompiler.ops.flatten import Flatten
 from archcompiler.ops.global_avg_pool import GlobalAvgPool
@@ -18,10 +19,13 @@ from archcompiler.ops.lrn import Lrn
 from archcompiler.ops.max_pool import MaxPool
 from archcompiler.ops.pad import Pad
 from archcompiler.ops.scale import Scale
+from archcompiler.ops.separable_conv import SeparableConv
 from archcompiler.ops.squeeze import Squeeze
 
 OPS: tuple[type[Op], ...] = (
     Conv,
+    DepthwiseConv,
+    SeparableConv,
     Dense,
     MaxPool,
     AvgPool,

@@ -225,9 +225,8 @@ class Conv(Unit):
     def kernel_shape(self, channels: int) -> Shape:
         return (*self.kernel, channels // self.groups, self.filters)
 
-    @property
     @override
-    def outputs(self) -> int:
+    def outputs(self, channels: int) -> int:
         return self.filters
 
     @override

@@ -99,9 +99,8 @@ class Dense(Unit):
     def kernel_shape(self, channels: int) -> Shape:
         return (channels, self.units)
 
-    @property
     @override
-    def outputs(self) -> int:
+    def outputs(self, channels: int) -> int:
         return self.units
 
     @override

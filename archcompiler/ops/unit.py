@@ -51,7 +51,7 @@ NormField = Annotated[
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unit(Op):
-    """Base of the ops with a kernel: what conv and dense share.
+    """Base of the ops with kernels: what convolutions and dense share.
 
     `bias` is present by default exactly when no norm follows. `weight_decay` and `bias_decay` add
     decay / 2 * ||w||^2 to the loss.
@@ -75,37 +75,52 @@ class Unit(Op):
 
     @property
     def single(self) -> bool:
-        """Tell whether the layer is its weights alone, without norm and activation."""
+        """Tell whether the layer is its weights alone: one kernel, without norm and activation."""
         return self.norm is None and self.activation is None
+
+    @property
+    def own_part(self) -> str:
+        """Return the part that the bias and the last kernel belong to; empty in a single layer."""
+        return "" if self.single else self.part
+
+    @property
+    def last_part(self) -> str:
+        """Return the part that gives the unit's output; empty where that is the unit itself."""
+        if self.activation is not None:
+            return ""
+        return "norm" if self.norm else self.own_part
 
     @abstractmethod
     def kernel_shape(self, channels: int) -> Shape:
-        """Return the kernel's shape, input and output channels last."""
+        """Return the last kernel's shape, input and output channels last."""
 
-    @property
     @abstractmethod
-    def outputs(self) -> int:
+    def outputs(self, channels: int) -> int:
         """Return the number of output channels."""
+
+    def kernels(self, channels: int) -> tuple[Weight, ...]:
+        """Return the kernels, in the order in which they are applied."""
+        return (self.kernel_weight(self.kernel_shape(channels), self.own_part),)
+
+    def kernel_weight(self, shape: Shape, part: str) -> Weight:
+        """Return a kernel that starts and decays as the unit says."""
+        return Weight(
+            name="kernel", shape=shape, part=part, init=self.init, decay=self.weight_decay
+        )
 
     @override
     def weights(self, inputs: tuple[Shape, ...]) -> tuple[Weight, ...]:
-        part = "" if self.single else self.part
-        kernel = Weight(
-            name="kernel",
-            shape=self.kernel_shape(inputs[0][-1]),
-            part=part,
-            init=self.init,
-            decay=self.weight_decay,
-        )
+        channels = inputs[0][-1]
+        outputs = self.outputs(channels)
         bias = Weight(
             name="bias",
-            shape=(self.outputs,),
-            part=part,
+            shape=(outputs,),
+            part=self.own_part,
             init=self.bias_init,
             decay=self.bias_decay,
         )
-        norm = self.norm.tensors(self.outputs, "norm") if self.norm else ()
-        return (kernel, *((bias,) if self.bias else ()), *norm)
+        norm = self.norm.tensors(outputs, "norm") if self.norm else ()
+        return (*self.kernels(channels), *((bias,) if self.bias else ()), *norm)
 
 
 def settle_bias(written: dict[str, Any]) -> None:

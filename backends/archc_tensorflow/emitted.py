@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
 
+from archc_tensorflow.weights import is_depthwise
 from archc_tensorflow.weights import path as variable_path
 from archcompiler.emitted import DType, Emitted
 from archcompiler.ir import Network
@@ -35,8 +36,9 @@ class TensorflowEmitted(Emitted):
             if isinstance(layer, keras.layers.Dropout):
                 layer.rate = 0.0
         self.network = network
-        tensors = ((n, w) for n in network.walk() for w in n.weights)
+        tensors = [(n, w) for n in network.walk() for w in n.weights]
         self.names = {variable_path(n, w): n.weight_name(w) for n, w in tensors}
+        self.depthwise = {n.weight_name(w): w.shape for n, w in tensors if is_depthwise(n, w)}
 
     @override
     def load_weights(self, path: Path) -> None:
@@ -86,7 +88,10 @@ class TensorflowEmitted(Emitted):
             if training:
                 found[self.names[variable.path]] = variable.numpy()
             variable.assign(values)
-        return _arrays(found)
+        arrays = dict(_arrays(found))
+        for name in self.depthwise.keys() & arrays.keys():
+            arrays[name] = arrays[name].reshape(self.depthwise[name])
+        return arrays
 
     @override
     def step(self, images: Array, labels: Array, rate: float) -> float:

@@ -7,7 +7,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from archc_tensorflow.weights import bias_source, kernel_source
+from archc_tensorflow.weights import (
+    DEPTHWISE_SCALING,
+    bias_source,
+    depthwise_initializer,
+    kernel_source,
+)
 from archcompiler.backend import no_such_op
 from archcompiler.definition import Arg, Call
 from archcompiler.fields import Pads, Shape, Size
@@ -19,17 +24,27 @@ from archcompiler.ops.activate import Activate
 from archcompiler.ops.avg_pool import AvgPool
 from archcompiler.ops.batch_norm import BatchNorm
 from archcompiler.ops.conv import Conv
+from archcompiler.ops.convolution import Convolution, Depthwise
 from archcompiler.ops.dense import Dense
+from archcompiler.ops.depthwise_conv import DepthwiseConv
 from archcompiler.ops.dropout import Dropout
 from archcompiler.ops.lrn import Lrn
 from archcompiler.ops.max_pool import MaxPool
 from archcompiler.ops.pad import Pad
 from archcompiler.ops.pool import Pool
 from archcompiler.ops.scale import Scale
+from archcompiler.ops.separable_conv import SeparableConv
 from archcompiler.ops.unit import Unit
 from archcompiler.window import overhang, pads
 
 NO_PADS = (0, 0, 0, 0)
+LAYERS: Mapping[type[Unit], str] = {
+    Conv: "layers.Conv2D",
+    DepthwiseConv: "layers.DepthwiseConv2D",
+    SeparableConv: "layers.Conv2D",
+    Dense: "layers.Dense",
+}
+"""The layer of Keras that has a unit's last kernel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +55,14 @@ class Style(UnitStyle):
     """Without its number, where layers differ in it."""
     bias_init: Init
     bias_decay: float
+    depthwise_init: tuple[str, ...] = ()
+    """The call of the initialiser of a kernel that sees one channel at a time."""
 
     @property
     def single(self) -> bool:
-        """Tell whether the unit is its weights alone."""
-        return self.norm is None and self.activation is None
+        """Tell whether the unit is one layer of Keras."""
+        separable = issubclass(self.op, SeparableConv)
+        return self.norm is None and self.activation is None and not separable
 
     @property
     def base_name(self) -> str:
@@ -101,10 +119,11 @@ class Lines(FileNames):
 def style_of(node: Node) -> Style:
     """Return the style of a unit."""
     op = cast(Unit, node.op)
-    padded = isinstance(op, Conv) and _padding(node) is None
+    padded = isinstance(op, Convolution) and _padding(node) is None
     init = Init(op.init.kind, None, op.init.mode, op.init.distribution)
+    starts = depthwise_initializer(op.init, op.multiplier) if isinstance(op, Depthwise) else ()
     return Style(
-        type(op), op.bias, op.norm, op.activation, padded, init, op.bias_init, op.bias_decay
+        type(op), op.bias, op.norm, op.activation, padded, init, op.bias_init, op.bias_decay, starts
     )
 
 
@@ -119,7 +138,7 @@ def _named_padding(
 
 
 def _padding(node: Node) -> str | None:
-    op = cast(Conv, node.op)
+    op = cast(Convolution, node.op)
     shape = node.inputs[0].shape
     around = pads(shape, op.kernel, op.stride, op.padding, op.dilation)
     if op.padding == "same":
@@ -135,27 +154,17 @@ def _nested(around: Pads) -> tuple[tuple[int, int], tuple[int, int]]:
 def _unit_args(node: Node) -> tuple[Arg, ...]:
     """Return a unit function's arguments; those with defaults may be left out by all layers."""
     op = cast(Unit, node.op)
-    args = [Arg(keyword=_outputs(op), value=op.outputs, field=_field(op), positional=True)]
-    if isinstance(op, Conv):
-        if op.stride != (1, 1) and op.dilation != (1, 1):
-            raise no_such_op(
-                "TensorFlow",
-                node,
-                "convolution with stride and dilation",
-                "use one of the two, or the torch backend",
-            )
-        padding = _padding(node)
-        args.append(
-            Arg(keyword="kernel_size", value=short_size(op.kernel), field="kernel", positional=True)
-        )
-        args.append(Arg(keyword="strides", value=short_size(op.stride), field="stride", default=1))
-        if padding is None:
-            around = pads(node.inputs[0].shape, op.kernel, op.stride, op.padding, op.dilation)
-            args.append(Arg(keyword="pad", value=_nested(around)))
-        else:
-            args.append(Arg(keyword="padding", value=padding, default="valid"))
-        dilation = short_size(op.dilation)
-        args.append(Arg(keyword="dilation_rate", value=dilation, field="dilation", default=1))
+    args: list[Arg] = []
+    if isinstance(op, Dense):
+        args.append(Arg(keyword="units", value=op.units, field="units", positional=True))
+    elif isinstance(op, Conv | SeparableConv):
+        args.append(Arg(keyword="filters", value=op.filters, field="filters", positional=True))
+    if isinstance(op, Convolution):
+        args += _window_args(op, node)
+    if isinstance(op, Depthwise):
+        times = op.multiplier
+        args.append(Arg(keyword="depth_multiplier", value=times, field="multiplier", default=1))
+    elif isinstance(op, Conv):
         args.append(Arg(keyword="groups", value=op.groups, field="groups", default=1))
     if op.init.value is not None:
         args.append(Arg(keyword="init", value=op.init.value, default=None))
@@ -163,12 +172,38 @@ def _unit_args(node: Node) -> tuple[Arg, ...]:
     return tuple(args)
 
 
-def _outputs(op: Unit) -> str:
-    return "units" if isinstance(op, Dense) else "filters"
+def _window_args(op: Convolution, node: Node) -> list[Arg]:
+    _refuse(op, node)
+    padding = _padding(node)
+    args = [
+        Arg(keyword="kernel_size", value=short_size(op.kernel), field="kernel", positional=True),
+        Arg(keyword="strides", value=short_size(op.stride), field="stride", default=1),
+    ]
+    if padding is None:
+        around = pads(node.inputs[0].shape, op.kernel, op.stride, op.padding, op.dilation)
+        args.append(Arg(keyword="pad", value=_nested(around)))
+    else:
+        args.append(Arg(keyword="padding", value=padding, default="valid"))
+    dilation = short_size(op.dilation)
+    return [*args, Arg(keyword="dilation_rate", value=dilation, field="dilation", default=1)]
 
 
-def _field(op: Unit) -> str:
-    return str(type(op).main)
+def _refuse(op: Convolution, node: Node) -> None:
+    """Raise E501 for strides that TensorFlow lacks."""
+    if op.stride != (1, 1) and op.dilation != (1, 1):
+        raise no_such_op(
+            "TensorFlow",
+            node,
+            "convolution with stride and dilation",
+            "use one of the two, or the torch backend",
+        )
+    if isinstance(op, Depthwise) and op.stride[0] != op.stride[1]:
+        raise no_such_op(
+            "TensorFlow",
+            node,
+            "depthwise convolution whose strides differ",
+            "use a `conv` with as many groups as channels, or the torch backend",
+        )
 
 
 def _unit(lines: Lines, node: Node) -> Call:
@@ -190,11 +225,13 @@ def _unit(lines: Lines, node: Node) -> Call:
         ]
         return Call(lines.styles[style], tuple(kept))
     op = cast(Unit, node.op)
-    layer = "layers.Dense" if isinstance(op, Dense) else "layers.Conv2D"
+    layer = LAYERS[type(op)]
     plain = [a for a in args if a.keyword not in ("init", "weight_decay")]
     if not op.bias:
         plain.append(Arg(keyword="use_bias", value=False, field="bias"))
     plain += kernel_source(op) + bias_source(op)
+    if any(a.wrap[:1] == (DEPTHWISE_SCALING,) for a in plain):
+        lines.need(DEPTHWISE_SCALING)
     return Call(layer, tuple(plain))
 
 
@@ -294,6 +331,8 @@ def _table() -> Mapping[type[Any], Callable[[Lines, Node], Call]]:
 
     return {
         Conv: _unit,
+        DepthwiseConv: _unit,
+        SeparableConv: _unit,
         Dense: _unit,
         MaxPool: _pool,
         AvgPool: _pool,

@@ -11,7 +11,15 @@ from archcompiler.ops.unit import Unit
 
 RESERVED = frozenset(
     {"Any", "END_POINTS", "INPUT_SHAPE", "KerasTensor", "Literal", "OUTPUT", "Size"}
-    | {"GELU", "LocalResponseNorm", "PaddedAvgPool2D", "PaddedMaxPool2D", "Scale", "Split"}
+    | {
+        "DepthwiseScaling",
+        "GELU",
+        "LocalResponseNorm",
+        "PaddedAvgPool2D",
+        "PaddedMaxPool2D",
+        "Scale",
+        "Split",
+    }
     | {"build", "check_keras", "end_points", "inference", "loss"}
     | {"initializers", "keras", "layers", "regularizers", "tf"}
     | {"RuntimeError", "bool", "dict", "float", "int", "list", "map", "range", "str", "super"}
@@ -85,8 +93,8 @@ class Layers:
         if made is None:
             return "input"
         path = self.paths[made].replace("/", ".")
-        ends_in_norm = isinstance(made.op, Unit) and made.op.norm and not made.op.activation
-        return f"{path}.norm" if ends_in_norm else path
+        part = made.op.last_part if isinstance(made.op, Unit) else ""
+        return f"{path}.{part}" if part else path
 
     def split_path(self, node: Node) -> str:
         """Return the path of the layer that splits what enters a fork."""

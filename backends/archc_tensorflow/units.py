@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
-from archc_tensorflow.lines import Lines, Options, Style, norm_args
-from archc_tensorflow.weights import REGULARIZER, initializer
+from archc_tensorflow.lines import LAYERS, Lines, Options, Style, norm_args
+from archc_tensorflow.weights import DEPTHWISE_SCALING, REGULARIZER, initializer
 from archcompiler.definition import Text
-from archcompiler.ops.conv import Conv
-from archcompiler.ops.unit import GLOROT, ZEROS
+from archcompiler.ops.dense import Dense
+from archcompiler.ops.depthwise_conv import DepthwiseConv
+from archcompiler.ops.separable_conv import SeparableConv
+from archcompiler.ops.unit import GLOROT, ZEROS, Unit
 from archcompiler.pretty import Expression, assign, call, literal
 
 _TYPES = {
+    "filters": "int",
+    "units": "int",
+    "kernel_size": "Size",
     "strides": "Size",
     "padding": 'Literal["same", "valid"]',
     "dilation_rate": "Size",
     "groups": "int",
+    "depth_multiplier": "int",
     "init": "float",
     "weight_decay": "float",
 }
+_USUAL = {
+    "strides": 1,
+    "padding": "valid",
+    "dilation_rate": 1,
+    "groups": 1,
+    "depth_multiplier": 1,
+}
+"""Keras's own defaults."""
 
 
 def unit_functions(lines: Lines) -> list[tuple[str, ...]]:
@@ -26,10 +40,10 @@ def unit_functions(lines: Lines) -> list[tuple[str, ...]]:
 
 def _unit(lines: Lines, style: Style, name: str) -> list[str]:
     options = lines.options[style]
-    convolution = issubclass(style.op, Conv)
     used = options.used()
-    signature = ["x: KerasTensor", "name: str"]
-    signature += ["filters: int", "kernel_size: Size"] if convolution else ["units: int"]
+    own_first: dict[type[Unit], list[str]] = {Dense: ["units"], DepthwiseConv: ["kernel_size"]}
+    first = own_first.get(style.op, ["filters", "kernel_size"])
+    signature = ["x: KerasTensor", "name: str", *(f"{k}: {_TYPES[k]}" for k in first)]
     if style.padded:
         signature.append("pad: tuple[tuple[int, int], tuple[int, int]]")
     signature += [f"{k}: {_TYPES[k]} = {literal(options.default(k))}" for k in used]
@@ -38,12 +52,22 @@ def _unit(lines: Lines, style: Style, name: str) -> list[str]:
     if style.padded:
         pad = call("layers.ZeroPadding2D", "pad", 'name=f"{name}.pad"', tail="(x)")
         found += assign("x", pad, 4)
+    window = _window(options, used)
+    if issubclass(style.op, SeparableConv):
+        starts = _kernel(lines, style, options, style.depthwise_init, "depthwise")
+        label = f'name=f"{{name}}.{style.op.depthwise_part}"'
+        kernel = ("kernel_size", *window, "use_bias=False", *starts, label)
+        found += assign("x", call("layers.DepthwiseConv2D", *kernel, tail="(x)"), 4)
+        first, window = ["filters", "1"], []
     own = "name" if style.single else f'f"{{name}}.{style.op.part}"'
-    arguments: list[str | Expression] = ["filters", "kernel_size"] if convolution else ["units"]
-    arguments += _optional(style, options, used)
-    arguments.append(f"name={own}")
-    layer = call("layers.Conv2D" if convolution else "layers.Dense", *arguments, tail="(x)")
-    if style.single:
+    unbiased = () if style.bias else ("use_bias=False",)
+    kind, init = "kernel", initializer(style.init)
+    if issubclass(style.op, DepthwiseConv):
+        kind, init = "depthwise", style.depthwise_init
+    starts = _kernel(lines, style, options, init, kind)
+    arguments = (*first, *window, *unbiased, *starts, *_bias(style), f"name={own}")
+    layer = call(LAYERS[style.op], *arguments, tail="(x)")
+    if style.single or not (style.norm or style.activation):
         return [*found, *layer.lines(4, "return ")]
     found += assign("x", layer, 4)
     if style.norm:
@@ -64,28 +88,41 @@ def _activation(lines: Lines, function: str) -> str:
     return f"layers.Activation({literal(function)}, name=name)"
 
 
-def _optional(style: Style, options: Options, used: list[str]) -> list[str | Expression]:
-    """Return the layer's keyword arguments: variables where layers differ, else constants."""
-    plain = {"strides": 1, "padding": "valid", "dilation_rate": 1, "groups": 1}
+def _window(options: Options, used: list[str]) -> list[str | Expression]:
+    """Return what a window is told: variables where layers differ, else constants."""
     found = []
-    for keyword, usual in plain.items():
+    for keyword, usual in _USUAL.items():
         if keyword in used:
             found.append(_text(keyword, keyword))
         elif keyword in options.values and options.default(keyword) != usual:
             found.append(_text(keyword, literal(options.default(keyword))))
-    if not style.bias:
-        found.append(_text("use_bias", "False"))
-    if style.init != GLOROT:
+    return [text.written() for text in found]
+
+
+def _kernel(
+    lines: Lines, style: Style, options: Options, init: tuple[str, ...], kind: str
+) -> list[str | Expression]:
+    """Return how a kernel starts and decays; `kind` is Keras's word for the kernel."""
+    used, found = options.used(), []
+    if init != initializer(GLOROT):
         number = "init"
         if "init" not in used:
             number = literal(options.default("init")) if "init" in options.values else ""
-        found.append(_text("kernel_initializer", number, initializer(style.init)))
+        if init[0] == DEPTHWISE_SCALING:
+            lines.need(DEPTHWISE_SCALING)
+        found.append(_text(f"{kind}_initializer", number, init))
     decay = options.default("weight_decay")
     assert isinstance(decay, float)
     if "weight_decay" in used:
-        found.append(_text("kernel_regularizer", "weight_decay / 2", REGULARIZER))
+        found.append(_text(f"{kind}_regularizer", "weight_decay / 2", REGULARIZER))
     elif decay:
-        found.append(_text("kernel_regularizer", literal(decay / 2), REGULARIZER))
+        found.append(_text(f"{kind}_regularizer", literal(decay / 2), REGULARIZER))
+    return [text.written() for text in found]
+
+
+def _bias(style: Style) -> list[str | Expression]:
+    """Return how a bias starts and decays."""
+    found = []
     if style.bias and style.bias_init != ZEROS:
         number = literal(style.bias_init.value)
         found.append(_text("bias_initializer", number, initializer(style.bias_init)))

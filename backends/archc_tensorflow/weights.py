@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from archcompiler.definition import Arg
+from archcompiler.fields import Shape
 from archcompiler.initializer import Init
 from archcompiler.ir import Node
 from archcompiler.op import Weight
-from archcompiler.ops.unit import Unit
+from archcompiler.ops.depthwise_conv import DepthwiseConv
+from archcompiler.ops.separable_conv import SeparableConv
+from archcompiler.ops.unit import GLOROT, Unit
 from archcompiler.pretty import literal
 
 _CLASSES = {
@@ -25,11 +28,37 @@ _CLASSES = {
 
 _DISTRIBUTIONS = {"normal": "untruncated_normal"}
 
+DEPTHWISE_SCALING = "DepthwiseScaling"
+"""The helper that draws depthwise kernels."""
+
 
 def path(node: Node, weight: Weight) -> str:
     """Return a weight's path in Keras: the layer's path with dots, the part, the name."""
     layer = ".".join(p for p in (node.path.replace("/", "."), weight.part) if p)
     return f"{layer}/{weight.name}"
+
+
+def is_depthwise(node: Node, weight: Weight) -> bool:
+    """Tell whether a weight is a kernel that Keras stores by channel and multiplier."""
+    alone = isinstance(node.op, DepthwiseConv) and weight.name == "kernel"
+    return alone or weight.part == SeparableConv.depthwise_part
+
+
+def stored_shape(node: Node, weight: Weight) -> Shape:
+    """Return a weight's shape in Keras: that of the IR, but for depthwise kernels."""
+    if not is_depthwise(node, weight):
+        return weight.shape
+    *window, _, outputs = weight.shape
+    channels = node.inputs[0].channels
+    return (*window, channels, outputs // channels)
+
+
+def canonical_shape(node: Node, weight: Weight, shape: Shape) -> Shape:
+    """Return the shape in the IR of a weight that has `shape` in Keras."""
+    if not is_depthwise(node, weight) or len(shape) != 4:
+        return shape
+    *window, channels, multiplier = shape
+    return (*window, 1, channels * multiplier)
 
 
 def initializer(init: Init) -> tuple[str, ...]:
@@ -44,15 +73,43 @@ REGULARIZER = ("regularizers.L2", "{}")
 """Adds its number * ||w||^2: half of the decay."""
 
 
+_SCALED = {
+    "glorot_uniform": ("1.0", "fan_avg", "uniform"),
+    "glorot_normal": ("1.0", "fan_avg", "truncated_normal"),
+    "he_uniform": ("2.0", "fan_in", "uniform"),
+    "he_normal": ("2.0", "fan_in", "truncated_normal"),
+}
+
+
+def depthwise_initializer(init: Init, multiplier: int) -> tuple[str, ...]:
+    """Return the call of a depthwise kernel's initialiser.
+
+    Keras takes the fans from height x width x channels x multiplier, as if an output saw all
+    channels. Their mean is right for a multiplier of 1; else a helper draws.
+    """
+    scale, mode, kind = _SCALED.get(init.kind, ("{}", init.mode, init.distribution))
+    if mode is None or (mode == "fan_avg" and multiplier == 1):
+        return initializer(init)
+    return (DEPTHWISE_SCALING, scale, literal(mode), literal(_DISTRIBUTIONS.get(kind or "", kind)))
+
+
+def kernel_keywords(op: type[Unit]) -> tuple[str, str]:
+    """Return Keras's words for how a kernel starts and what decays it."""
+    kind = "depthwise" if issubclass(op, DepthwiseConv) else "kernel"
+    return f"{kind}_initializer", f"{kind}_regularizer"
+
+
 def kernel_source(op: Unit) -> list[Arg]:
     """Return the arguments of a layer that stands alone: how its kernel starts and decays."""
     args = []
-    if op.init != Init("glorot_uniform"):
-        wrap = initializer(op.init)
-        args.append(Arg(keyword="kernel_initializer", value=op.init.value, wrap=wrap))
+    starts, decays = kernel_keywords(type(op))
+    wrap = initializer(op.init)
+    if isinstance(op, DepthwiseConv):
+        wrap = depthwise_initializer(op.init, op.multiplier)
+    if wrap != initializer(GLOROT):
+        args.append(Arg(keyword=starts, value=op.init.value, wrap=wrap))
     if op.weight_decay:
-        half = op.weight_decay / 2
-        args.append(Arg(keyword="kernel_regularizer", value=half, wrap=REGULARIZER))
+        args.append(Arg(keyword=decays, value=op.weight_decay / 2, wrap=REGULARIZER))
     return args
 
 

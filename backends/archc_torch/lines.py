@@ -17,13 +17,16 @@ from archcompiler.ops.activate import Activate
 from archcompiler.ops.avg_pool import AvgPool
 from archcompiler.ops.batch_norm import BatchNorm
 from archcompiler.ops.conv import Conv
+from archcompiler.ops.convolution import Convolution, Depthwise
 from archcompiler.ops.dense import Dense
+from archcompiler.ops.depthwise_conv import DepthwiseConv
 from archcompiler.ops.dropout import Dropout
 from archcompiler.ops.lrn import Lrn
 from archcompiler.ops.max_pool import MaxPool
 from archcompiler.ops.pad import Pad
 from archcompiler.ops.pool import Pool
 from archcompiler.ops.scale import Scale
+from archcompiler.ops.separable_conv import SeparableConv
 from archcompiler.ops.unit import Unit
 from archcompiler.pretty import Expression, call
 from archcompiler.window import overhang, pads
@@ -106,11 +109,11 @@ def momentum(norm: BatchNorm) -> float:
 
 
 def _style(op: Unit, node: Node) -> Style:
-    padded = isinstance(op, Conv) and not _symmetric(_conv_pads(op, node))
+    padded = isinstance(op, Convolution) and not _symmetric(_conv_pads(op, node))
     return Style(type(op), op.bias, op.norm, op.activation, padded)
 
 
-def _conv_pads(op: Conv, node: Node) -> Pads:
+def _conv_pads(op: Convolution, node: Node) -> Pads:
     return pads(node.inputs[0].shape, op.kernel, op.stride, op.padding, op.dilation)
 
 
@@ -127,33 +130,48 @@ def _padding(around: Pads) -> Arg:
     return Arg(keyword="pad", value=(left, right, top, bottom))
 
 
-def _unit_args(node: Node) -> tuple[Arg, ...]:
-    op = node.op
-    if isinstance(op, Dense):
-        return (
-            Arg(
-                keyword="in_features",
-                value=node.inputs[0].channels,
-                channels=node.inputs[0],
-                positional=True,
-            ),
-            Arg(keyword="out_features", value=op.units, field="units", positional=True),
-        )
-    op = cast(Conv, op)
+def _enters(node: Node, keyword: str, *, positional: bool = True) -> Arg:
+    """Return the argument for the channels that a layer reads."""
+    enters = node.inputs[0]
+    return Arg(keyword=keyword, value=enters.channels, channels=enters, positional=positional)
+
+
+def _window_args(op: Convolution, node: Node) -> tuple[Arg, ...]:
     return (
-        Arg(
-            keyword="in_channels",
-            value=node.inputs[0].channels,
-            channels=node.inputs[0],
-            positional=True,
-        ),
-        Arg(keyword="out_channels", value=op.filters, field="filters", positional=True),
         Arg(keyword="kernel_size", value=short_size(op.kernel), field="kernel"),
         Arg(keyword="stride", value=short_size(op.stride), field="stride", default=1),
         _padding(_conv_pads(op, node)),
         Arg(keyword="dilation", value=short_size(op.dilation), field="dilation", default=1),
-        Arg(keyword="groups", value=op.groups, field="groups", default=1),
     )
+
+
+def _unit_args(node: Node) -> tuple[Arg, ...]:
+    """Return what the class of a unit's style is told."""
+    op = node.op
+    if isinstance(op, Dense):
+        out = Arg(keyword="out_features", value=op.units, field="units", positional=True)
+        return (_enters(node, "in_features"), out)
+    op = cast(Convolution, op)
+    if isinstance(op, DepthwiseConv):
+        first: tuple[Arg, ...] = (_enters(node, "channels"),)
+    else:
+        out = Arg(keyword="out_channels", value=op.filters, field="filters", positional=True)
+        first = (_enters(node, "in_channels"), out)
+    if isinstance(op, Depthwise):
+        last = Arg(keyword="multiplier", value=op.multiplier, field="multiplier", default=1)
+    else:
+        last = Arg(keyword="groups", value=op.groups, field="groups", default=1)
+    return (*first, *_window_args(op, node), last)
+
+
+def _depthwise_args(op: DepthwiseConv, node: Node) -> tuple[Arg, ...]:
+    """Return what torch's own convolution is told, to see one channel at a time."""
+    count = node.output.channels
+    out = Arg(keyword="out_channels", value=count, positional=True)
+    if op.multiplier == 1:
+        out = _enters(node, "out_channels")
+    groups = _enters(node, "groups", positional=False)
+    return (_enters(node, "in_channels"), out, *_window_args(op, node), groups)
 
 
 def _unit(lines: Lines, node: Node) -> Call:
@@ -165,7 +183,8 @@ def _unit(lines: Lines, node: Node) -> Call:
         return Call("nn.Linear", (*_unit_args(node), bias))
     padded = _style(op, node).padded
     function = lines.need("PaddedConv2d") if padded else "nn.Conv2d"
-    return Call(function, (*_unit_args(node), bias))
+    args = _depthwise_args(op, node) if isinstance(op, DepthwiseConv) else _unit_args(node)
+    return Call(function, (*args, bias))
 
 
 def _pool(lines: Lines, node: Node) -> Call:
@@ -204,12 +223,7 @@ def _pool(lines: Lines, node: Node) -> Call:
 
 def _batch_norm(lines: Lines, node: Node) -> Call:
     op, rank = cast(BatchNorm, node.op), len(node.output.shape)
-    channels = Arg(
-        keyword="channels",
-        value=node.inputs[0].channels,
-        channels=node.inputs[0],
-        positional=True,
-    )
+    channels = _enters(node, "channels")
     if (op, rank) in lines.norms:
         return Call(lines.norms[op, rank], (channels,))
     epsilon = Arg(keyword="eps", value=op.epsilon, field="epsilon")
@@ -272,6 +286,8 @@ def _table() -> Mapping[type[Op], Callable[[Lines, Node], Call]]:
 
     table: dict[type[Any], Callable[[Lines, Node], Call]] = {
         Conv: _unit,
+        DepthwiseConv: _unit,
+        SeparableConv: _unit,
         Dense: _unit,
         MaxPool: _pool,
         AvgPool: _pool,

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from filelock import FileLock
 
+from archc_tensorflow.weights import stored_shape
 from archcompiler import draw
 from archcompiler.backend import backend
 from archcompiler.build import emit
@@ -99,18 +100,18 @@ def key(framework: str, node: Node, weight: Weight) -> str:
     return backend(framework).weight_key(node, weight)
 
 
-def to_framework(framework: str, values: np.ndarray) -> np.ndarray:
+def to_framework(framework: str, node: Node, weight: Weight, values: np.ndarray) -> np.ndarray:
     """Bring a weight from H, W, in, out to the framework's layout."""
     if framework == "torch" and values.ndim > 1:
         return np.moveaxis(values, (-1, -2), (0, 1))
-    return values
+    return values.reshape(stored_shape(node, weight)) if framework == "tensorflow" else values
 
 
-def from_framework(framework: str, values: np.ndarray) -> np.ndarray:
+def from_framework(framework: str, weight: Weight, values: np.ndarray) -> np.ndarray:
     """Bring a weight back to H, W, in, out."""
     if framework == "torch" and values.ndim > 1:
         return np.moveaxis(values, (0, 1), (-1, -2))
-    return values
+    return values.reshape(weight.shape)  # Keras has a depthwise kernel by channel
 
 
 def map_to_framework(framework: str, values: np.ndarray) -> np.ndarray:
@@ -131,13 +132,14 @@ def canonical(
     framework: str, network: Network, found: Mapping[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
     """Bring arrays to canonical layouts, weights under the IR's names."""
-    names = {key(framework, n, w): n.weight_name(w) for n in network.walk() for w in n.weights}
-    return {
-        names.get(k, k): from_framework(framework, v)
-        if k in names
-        else map_from_framework(framework, v)
-        for k, v in found.items()
+    known = {key(framework, n, w): (n, w) for n in network.walk() for w in n.weights}
+    given = {
+        n.weight_name(w): from_framework(framework, w, found[k])
+        for k, (n, w) in known.items()
+        if k in found
     }
+    others = {k: map_from_framework(framework, v) for k, v in found.items() if k not in known}
+    return others | given
 
 
 def canonical_by_point(
@@ -240,7 +242,7 @@ def write(framework: str, case: Case, folder: Path) -> None:
         )
     values = weights(case.network)
     tensors = {
-        key(framework, n, w): to_framework(framework, values[n.weight_name(w)])
+        key(framework, n, w): to_framework(framework, n, w, values[n.weight_name(w)])
         for n in case.network.walk()
         for w in n.weights
     }

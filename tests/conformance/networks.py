@@ -160,7 +160,7 @@ def _facts(results: Results, case: Case) -> Iterator[Mismatch]:
     total, evaluated = network.totals(), harness.computed(network, [network.output_head.node])
     wanted: dict[str, object] = {
         f"shape {harness.key(framework, node, weight)}": [
-            *harness.to_framework(framework, np.empty(weight.shape)).shape
+            *harness.to_framework(framework, node, weight, np.empty(weight.shape)).shape
         ]
         for node in network.walk()
         for weight in node.weights

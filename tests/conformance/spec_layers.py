@@ -21,6 +21,7 @@ from archcompiler.ops import OPS
 from archcompiler.ops.avg_pool import AvgPool
 from archcompiler.ops.batch_norm import BatchNorm
 from archcompiler.ops.conv import Conv
+from archcompiler.ops.convolution import Depthwise
 from archcompiler.ops.dense import Dense
 from archcompiler.ops.max_pool import MaxPool
 from archcompiler.ops.pad import Pad
@@ -35,7 +36,7 @@ JOINS = tuple(op for op in OPS if op.several_inputs)
 WEIGHTS = [4 if issubclass(op, Unit) else 1 for op in SINGLE]
 """How likely each op is: those with weights have the most attributes."""
 TRIES = 12
-NOT_INHERITED = frozenset({"kernel", "groups", "dilation"})
+NOT_INHERITED = frozenset({"kernel", "groups", "dilation", "multiplier"})
 """Attributes that, said for all layers at once, would stop most networks."""
 
 
@@ -108,10 +109,12 @@ class LayerWriter(ABC):
         """
         for _ in range(TRIES):
             written, values = self.attributes(op, place, fixed)
-            # TensorFlow has no convolution with both; a few are left to find it saying so.
+            # TensorFlow has no convolution with both, and no depthwise one whose strides differ; a
+            # few are left to find it saying so.
             both = "stride" in values and values.get("dilation", 1) != 1
+            uneven = issubclass(op, Depthwise) and isinstance(values.get("stride"), str)
             result = shape_of(op, values, place.defaults, (shape,))
-            if result is None or (both and self.likely(0.95)):
+            if result is None or ((both or uneven) and self.likely(0.95)):
                 continue
             self.budget -= 1
             layer = {op.key: written.pop(op.main, None) if op.main else None, **written}

@@ -93,6 +93,8 @@ SPECIAL: Mapping[tuple[str, str], Draw] = {
     # Seldom right by chance alone.
     ("lrn", "size"): among(1, 3, 5),
     ("conv", "groups"): among(1, 2, 2, 3, 4),
+    ("depthwise_conv", "multiplier"): among(1, 1, 2, 3),
+    ("separable_conv", "multiplier"): among(1, 1, 2, 3),
     # A small constant makes of small values huge ones.
     ("lrn", "k"): among(0.5, 1.0, 2.0),
 }

@@ -153,6 +153,25 @@ RANKS: Features = {
     "a map": lambda op, node: len(_map(node)) == 3,
     "a vector": lambda op, node: len(_map(node)) == 1,
 }
+DILATIONS: Features = {
+    "dilation": lambda op, node: min(op.dilation) > 1,
+    "dilation that differs between the axes": lambda op, node: op.dilation[0] != op.dilation[1],
+    "dilation with padding same": lambda op, node: max(op.dilation) > 1 and op.padding == "same",
+    "dilation with padding valid": lambda op, node: max(op.dilation) > 1 and op.padding == "valid",
+    "dilation with even padding": lambda op, node: max(op.dilation) > 1 and _is_even(op, node),
+    "dilation with uneven padding": lambda op, node: max(op.dilation) > 1 and _is_uneven(op, node),
+}
+DEPTHWISE: Features = {
+    # TensorFlow's depthwise convolution has one stride.
+    **{k: v for k, v in WINDOWS.items() if k != "a stride that differs between the axes"},
+    **UNITS,
+    **DILATIONS,
+    "a bias": lambda op, node: op.bias and op.norm is None and op.activation is None,
+    "a multiplier": lambda op, node: op.multiplier > 1 and _map(node)[2] > 1,
+    "a multiplier of one channel": lambda op, node: op.multiplier > 1 and _map(node)[2] == 1,
+    "a multiplier with a stride": lambda op, node: op.multiplier > 1 and max(op.stride) > 1,
+    "a multiplier with dilation": lambda op, node: op.multiplier > 1 and max(op.dilation) > 1,
+}
 
 
 def _function(name: str, rank: int) -> Callable[[Any, Node], bool]:
@@ -160,19 +179,7 @@ def _function(name: str, rank: int) -> Callable[[Any, Node], bool]:
 
 
 FEATURES: dict[str, Features] = {
-    "conv": WINDOWS | UNITS | {
-        "dilation": lambda op, node: min(op.dilation) > 1,
-        "dilation that differs between the axes": lambda op, node: op.dilation[0] != op.dilation[1],
-        "dilation with padding same": lambda op, node: (
-            max(op.dilation) > 1 and op.padding == "same"
-        ),
-        "dilation with padding valid": lambda op, node: (
-            max(op.dilation) > 1 and op.padding == "valid"
-        ),
-        "dilation with even padding": lambda op, node: max(op.dilation) > 1 and _is_even(op, node),
-        "dilation with uneven padding": lambda op, node: (
-            max(op.dilation) > 1 and _is_uneven(op, node)
-        ),
+    "conv": WINDOWS | UNITS | DILATIONS | {
         "groups": lambda op, node: 1 < op.groups < _map(node)[2],
         "a group for each channel": lambda op, node: op.groups == _map(node)[2] > 1,
         "groups with a stride": lambda op, node: op.groups > 1 and max(op.stride) > 1,
@@ -181,6 +188,12 @@ FEATURES: dict[str, Features] = {
         "strides that differ with padding same": lambda op, node: (
             op.stride[0] != op.stride[1] and op.padding == "same"
         ),
+    },
+    "depthwise_conv": DEPTHWISE | {
+        "a norm and a multiplier": lambda op, node: op.multiplier > 1 and op.norm is not None,
+    },
+    "separable_conv": DEPTHWISE | {
+        "fewer filters than channels": lambda op, node: op.filters < _map(node)[2],
     },
     "dense": UNITS | {"one input": lambda op, node: _map(node) == (1,)},
     "max_pool": POOLS,
