@@ -27,8 +27,8 @@ from archcompiler.draft import (
 from archcompiler.edits import Edits
 from archcompiler.errors import Report
 from archcompiler.names import problem as name_problem
+from archcompiler.op import Op
 from archcompiler.ops import BY_KEY
-from archcompiler.ops.unit import Unit
 from archcompiler.outputs import output
 from archcompiler.overrides import Assignment
 from archcompiler.paths import Paths, join
@@ -42,7 +42,7 @@ MAX_LAYERS = 100_000
 
 
 def expand(spec: Spec, assignments: Sequence[Assignment] = ()) -> DraftNetwork:
-    """Expand a spec. Raises `ArchcError` with all errors E301 to E317 found."""
+    """Expand a spec. Raises `ArchcError` with all errors E301 to E319 found."""
     report = Report()
     spec = overrides.apply(spec, assignments, report)
     edits = Edits(spec.patches, dict(spec.born), report)
@@ -330,7 +330,7 @@ class _Expander:
         if not place.blocks:
             self.scopes.note_bare(own.values())
         complete = self.requirements.check(op, layer, values)
-        if not layer.name and (issubclass(op, Unit) or op.key == "batch_norm"):
+        if not layer.name and op.weights is not Op.weights:
             needs_name(self.report, layer, "a layer with weights")
         if not layer.name and layer.end_point:
             needs_name(self.report, layer, "an end point")
