@@ -19,6 +19,7 @@ _OPS = {
     "maxpooling2d": "max_pool", "max_pool2d": "max_pool", "avgpool": "avg_pool",
     "avgpool2d": "avg_pool", "averagepooling2d": "avg_pool", "avg_pool2d": "avg_pool",
     "globalaveragepooling2d": "global_avg_pool", "globalavgpool": "global_avg_pool",
+    "layernorm": "layer_norm", "layernorm2d": "layer_norm", "layernormalization": "layer_norm",
     "batchnorm": "batch_norm", "batchnorm2d": "batch_norm", "batchnormalization": "batch_norm",
     "localresponsenorm": "lrn", "concatenate": "concat", "cat": "concat",
     "zeropad2d": "pad", "zeropadding2d": "pad", "dropout2d": "dropout",

@@ -10,17 +10,18 @@ from archcompiler.backend import no_such_op
 from archcompiler.definition import Call
 from archcompiler.fields import Size, macs_text
 from archcompiler.ir import Network, Node
-from archcompiler.ops.batch_norm import BatchNorm
 from archcompiler.ops.conv import Conv
 from archcompiler.ops.dense import Dense
 from archcompiler.ops.depthwise_conv import DepthwiseConv
 from archcompiler.ops.separable_conv import SeparableConv
-from archcompiler.ops.unit import Unit
+from archcompiler.ops.unit import Norm, Unit
 from archcompiler.pretty import docstring, paragraph
 
 ACTIVATION_WORDS = {"relu": "ReLU", "relu6": "ReLU6", "gelu": "GELU", "silu": "SiLU"}
 """What docstrings call activations; the others by their own names."""
 
+NORM_WORDS = {"batch_norm": "batch norm", "layer_norm": "layer norm"}
+"""What docstrings call norms."""
 UNIT_WORDS: Mapping[type[Unit], str] = {
     Conv: "Convolution",
     DepthwiseConv: "Depthwise convolution",
@@ -69,7 +70,7 @@ class UnitStyle:
 
     op: type[Unit]
     bias: bool
-    norm: BatchNorm | None
+    norm: Norm | None
     activation: str | None
     padded: bool
 
@@ -86,7 +87,7 @@ class UnitStyle:
         """Tell what it does: `Convolution without bias, batch norm, ReLU`."""
         said = [f"{UNIT_WORDS[self.op]} {'with' if self.bias else 'without'} bias"]
         if self.norm:
-            said.append("batch norm")
+            said.append(NORM_WORDS[self.norm.key])
         if self.activation:
             said.append(ACTIVATION_WORDS.get(self.activation, self.activation))
         return ", ".join(said)

@@ -104,8 +104,11 @@ class _Run:
         own = {w.name: self.weights[node.weight_name(w)] for w in node.weights}
         own |= {f"{w.part}_{w.name}": self.weights[node.weight_name(w)] for w in node.weights}
         result = OPS[op.key](node, inputs, own)
-        norm = op if op.key == "batch_norm" else getattr(op, "norm", None)
-        if norm is not None:
+        norm = op if op.key in NORMS else getattr(op, "norm", None)
+        if norm is not None and norm.key == "layer_norm":
+            mean = result.mean(-1, keepdims=True)
+            variance = ((result - mean) ** 2).mean(-1, keepdims=True)
+        elif norm is not None:
             mean, variance = own["moving_mean"], own["moving_variance"]
             if self.training:
                 axes = tuple(range(result.ndim - 1))
@@ -114,6 +117,7 @@ class _Run:
                 batch = {"moving_mean": mean, "moving_variance": variance}
                 moved = (w for w in node.weights if not w.trainable)
                 self.statistics |= {node.weight_name(w): batch[w.name] for w in moved}
+        if norm is not None:
             result = (result - mean) / np.sqrt(variance + norm.epsilon)
             result = result * own.get("gamma", 1.0) + own.get("beta", 0.0)
         return ACTIVATIONS[getattr(op, "activation", None)](result)
@@ -137,6 +141,8 @@ def _sum(inputs: list[Array]) -> Array:
 def _concatenated(inputs: list[Array]) -> Array:
     return np.concatenate(inputs, -1)
 
+
+NORMS = ("batch_norm", "layer_norm")
 
 JOINS: dict[str, Callable[[list[Array]], Array]] = {"concat": _concatenated, "add": _sum}
 
@@ -333,6 +339,7 @@ OPS: dict[str, Callable[[Node, list[Array], Weights], Array]] = {
     "avg_pool": avg_pool,
     "global_avg_pool": lambda node, inputs, own: np.asarray(inputs[0].mean((1, 2))),
     "batch_norm": same,
+    "layer_norm": same,
     "lrn": lrn,
     "activate": activate,
     "dropout": same,
@@ -344,4 +351,4 @@ OPS: dict[str, Callable[[Node, list[Array], Weights], Array]] = {
     "identity": same,
     "pad": pad,
 }
-"""What each op computes; norm and activation of a unit, and batch_norm's own, come after."""
+"""What each op computes; norm and activation of a unit, and a norm's own, come after."""

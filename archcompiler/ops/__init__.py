@@ -15,6 +15,7 @@ from archcompiler.ops.dropout import Dropout
 from archcompiler.ops.flatten import Flatten
 from archcompiler.ops.global_avg_pool import GlobalAvgPool
 from archcompiler.ops.identity import Identity
+from archcompiler.ops.layer_norm import LayerNorm
 from archcompiler.ops.lrn import Lrn
 from archcompiler.ops.max_pool import MaxPool
 from archcompiler.ops.pad import Pad
@@ -31,6 +32,7 @@ OPS: tuple[type[Op], ...] = (
     AvgPool,
     GlobalAvgPool,
     BatchNorm,
+    LayerNorm,
     Lrn,
     Activate,
     Dropout,

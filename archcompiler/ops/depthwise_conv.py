@@ -136,7 +136,7 @@ class DepthwiseConv(Unit):
         ),
         Example(
             inputs=((6, 5, 1),),
-            written={"kernel": 4, "padding": "same", "multiplier": 5, "activation": "relu6"},
+            written={"kernel": 4, "padding": "same", "multiplier": 5, "activation": "sigmoid"},
             output=(6, 5, 5),
             params=85,
             macs=2400,

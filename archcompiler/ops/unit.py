@@ -13,18 +13,21 @@ from archcompiler.fields import ActivationField, Flag, InitField, NotNegative, S
 from archcompiler.initializer import Init
 from archcompiler.op import Op, Weight, read_attributes, write_attributes
 from archcompiler.ops.batch_norm import BatchNorm
+from archcompiler.ops.layer_norm import LayerNorm
 
 GLOROT = Init("glorot_uniform")
 ZEROS = Init("zeros")
 
-NORMS: dict[str, type[BatchNorm]] = {BatchNorm.key: BatchNorm}
+Norm = BatchNorm | LayerNorm
+
+NORMS: dict[str, type[Norm]] = {BatchNorm.key: BatchNorm, LayerNorm.key: LayerNorm}
 """The ops that `norm:` may name."""
 
 
-def _parse_norm(value: object) -> BatchNorm | None:
+def _parse_norm(value: object) -> Norm | None:
     if value == "none":
         return None
-    if isinstance(value, BatchNorm):
+    if isinstance(value, Norm):
         return value
     if isinstance(value, dict) and len(value) == 1:
         key, options = next(iter(value.items()))
@@ -34,9 +37,10 @@ def _parse_norm(value: object) -> BatchNorm | None:
 
 
 NormField = Annotated[
-    BatchNorm | None,
+    Norm | None,
     Says(
-        "batch_norm, none, or one norm with its options like {batch_norm: {epsilon: 1e-5}}",
+        "batch_norm, layer_norm, none, or one norm with its options like "
+        "{batch_norm: {epsilon: 1e-5}}",
         {
             "oneOf": [
                 {"enum": [*NORMS, "none"]},

@@ -28,13 +28,14 @@ from archcompiler.ops.convolution import Convolution, Depthwise
 from archcompiler.ops.dense import Dense
 from archcompiler.ops.depthwise_conv import DepthwiseConv
 from archcompiler.ops.dropout import Dropout
+from archcompiler.ops.layer_norm import LayerNorm
 from archcompiler.ops.lrn import Lrn
 from archcompiler.ops.max_pool import MaxPool
 from archcompiler.ops.pad import Pad
 from archcompiler.ops.pool import Pool
 from archcompiler.ops.scale import Scale
 from archcompiler.ops.separable_conv import SeparableConv
-from archcompiler.ops.unit import Unit
+from archcompiler.ops.unit import Norm, Unit
 from archcompiler.window import overhang, pads
 
 NO_PADS = (0, 0, 0, 0)
@@ -264,18 +265,28 @@ def _pool(lines: Lines, node: Node) -> Call:
     return Call(lines.need("PaddedAvgPool2D"), tuple(args))
 
 
-def norm_args(norm: BatchNorm) -> tuple[Arg, ...]:
-    """Return BatchNormalization's arguments."""
+NORM_LAYERS: Mapping[type[Norm], str] = {
+    BatchNorm: "layers.BatchNormalization",
+    LayerNorm: "layers.LayerNormalization",
+}
+
+
+def norm_args(norm: Norm) -> tuple[Arg, ...]:
+    """Return the arguments of Keras's layer of a norm."""
+    decay: tuple[Arg, ...] = ()
+    if isinstance(norm, BatchNorm):
+        decay = (Arg(keyword="momentum", value=norm.decay, field="decay"),)
     return (
-        Arg(keyword="momentum", value=norm.decay, field="decay"),
+        *decay,
         Arg(keyword="epsilon", value=norm.epsilon, field="epsilon"),
         Arg(keyword="scale", value=norm.gamma, field="gamma", default=True),
         Arg(keyword="center", value=norm.beta, field="beta", default=True),
     )
 
 
-def _batch_norm(lines: Lines, node: Node) -> Call:
-    return Call("layers.BatchNormalization", norm_args(cast(BatchNorm, node.op)))
+def _norm(lines: Lines, node: Node) -> Call:
+    norm = cast(Norm, node.op)
+    return Call(NORM_LAYERS[type(norm)], norm_args(norm))
 
 
 def _lrn(lines: Lines, node: Node) -> Call:
@@ -337,7 +348,8 @@ def _table() -> Mapping[type[Any], Callable[[Lines, Node], Call]]:
         MaxPool: _pool,
         AvgPool: _pool,
         GlobalAvgPool: _simple("layers.GlobalAveragePooling2D"),
-        BatchNorm: _batch_norm,
+        BatchNorm: _norm,
+        LayerNorm: _norm,
         Lrn: _lrn,
         Activate: _activate,
         Dropout: _dropout,

@@ -11,15 +11,8 @@ from archcompiler.ops.unit import Unit
 
 RESERVED = frozenset(
     {"Any", "END_POINTS", "INPUT_SHAPE", "KerasTensor", "Literal", "OUTPUT", "Size"}
-    | {
-        "DepthwiseScaling",
-        "GELU",
-        "LocalResponseNorm",
-        "PaddedAvgPool2D",
-        "PaddedMaxPool2D",
-        "Scale",
-        "Split",
-    }
+    | {"ChannelAffine", "CutNormal", "DepthwiseScaling", "GELU", "LayerScale", "LocalResponseNorm"}
+    | {"PaddedAvgPool2D", "PaddedMaxPool2D", "Scale", "Split"}
     | {"build", "check_keras", "end_points", "inference", "loss"}
     | {"initializers", "keras", "layers", "regularizers", "tf"}
     | {"RuntimeError", "bool", "dict", "float", "int", "list", "map", "range", "str", "super"}

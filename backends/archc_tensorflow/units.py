@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from archc_tensorflow.lines import LAYERS, Lines, Options, Style, norm_args
+from archc_tensorflow.lines import LAYERS, NORM_LAYERS, Lines, Options, Style, norm_args
 from archc_tensorflow.weights import DEPTHWISE_SCALING, REGULARIZER, initializer
 from archcompiler.definition import Text
 from archcompiler.ops.dense import Dense
@@ -75,7 +75,7 @@ def _unit(lines: Lines, style: Style, name: str) -> list[str]:
             f"{a.keyword}={literal(a.value)}" for a in norm_args(style.norm) if a.value != a.default
         ]
         label = 'name=f"{name}.norm"'
-        norm = call("layers.BatchNormalization", *given, label, tail="(x)")
+        norm = call(NORM_LAYERS[type(style.norm)], *given, label, tail="(x)")
         found += assign("x", norm, 4) if style.activation else norm.lines(4, "return ")
     if style.activation:
         found.append(f"    return {_activation(lines, style.activation)}(x)")

@@ -21,13 +21,14 @@ from archcompiler.ops.convolution import Convolution, Depthwise
 from archcompiler.ops.dense import Dense
 from archcompiler.ops.depthwise_conv import DepthwiseConv
 from archcompiler.ops.dropout import Dropout
+from archcompiler.ops.layer_norm import LayerNorm
 from archcompiler.ops.lrn import Lrn
 from archcompiler.ops.max_pool import MaxPool
 from archcompiler.ops.pad import Pad
 from archcompiler.ops.pool import Pool
 from archcompiler.ops.scale import Scale
 from archcompiler.ops.separable_conv import SeparableConv
-from archcompiler.ops.unit import Unit
+from archcompiler.ops.unit import Norm, Unit
 from archcompiler.pretty import Expression, call
 from archcompiler.window import overhang, pads
 
@@ -41,8 +42,13 @@ ACTIVATION_CALLS = {
     "softmax": "F.softmax({}, 1)",
 }  # fmt: skip
 
-NORM_CLASSES = {1: "nn.BatchNorm1d", 3: "nn.BatchNorm2d"}
-"""By the rank of what is normed: a vector, or a map."""
+NORM_CLASSES = {
+    ("batch_norm", 1): "nn.BatchNorm1d",
+    ("batch_norm", 3): "nn.BatchNorm2d",
+    ("layer_norm", 1): "nn.LayerNorm",
+    ("layer_norm", 3): "LayerNorm2d",
+}
+"""By the op and the rank of what is normed: a vector, or a map."""
 
 
 class Style(UnitStyle):
@@ -65,7 +71,7 @@ class Lines(FileNames):
     styles: dict[Style, str] = field(default_factory=dict)
     options: dict[Style, set[str]] = field(default_factory=dict)
     """Optional arguments that a style's layers use."""
-    norms: dict[tuple[BatchNorm, int], str] = field(default_factory=dict)
+    norms: dict[tuple[Norm, int], str] = field(default_factory=dict)
     """The functions for norms without gamma or beta, by the rank of what they norm."""
 
     def prepare(self, network: Network) -> None:
@@ -78,11 +84,15 @@ class Lines(FileNames):
                 options = self.options.setdefault(style, set())
                 options |= {a.keyword for a in _unit_args(node) if a.value != a.default}
             norm = node.op.norm if isinstance(node.op, Unit) else node.op
-            if isinstance(norm, BatchNorm) and not (norm.gamma and norm.beta):
-                dimensions = len(node.output.shape)
-                if (norm, dimensions) not in self.norms:
-                    name = "batch_norm" if dimensions == 3 else "batch_norm_1d"
-                    self.norms[norm, dimensions] = self.unused(name)
+            if isinstance(norm, Norm):
+                self.prepare_norm(norm, len(node.output.shape))
+
+    def prepare_norm(self, norm: Norm, rank: int) -> None:
+        """Note what a norm needs: a helper, or a function where it lacks gamma or beta."""
+        if norm_class(norm, rank) == "LayerNorm2d":
+            self.need("LayerNorm2d")
+        if not (norm.gamma and norm.beta) and (norm, rank) not in self.norms:
+            self.norms[norm, rank] = self.unused(norm.key if rank == 3 else f"{norm.key}_1d")
 
     def describe(self, node: Node) -> Call | None:
         """Return what builds an op's module; None for concat and add, which are expressions."""
@@ -90,17 +100,24 @@ class Lines(FileNames):
             return None
         return self.look_up(TABLE, node, "the torch backend")
 
-    def norm_call(self, norm: BatchNorm, rank: int, channels: str) -> Expression:
+    def norm_call(self, norm: Norm, rank: int, channels: str) -> Expression:
         """Return the source of a norm of maps (rank 3) or vectors (rank 1)."""
         if (norm, rank) in self.norms:
             return call(self.norms[norm, rank], channels)
         return plain_norm(norm, rank, channels)
 
 
-def plain_norm(norm: BatchNorm, rank: int, channels: str) -> Expression:
+def plain_norm(norm: Norm, rank: int, channels: str) -> Expression:
     """Return the source of torch's norm, gamma and beta included."""
-    options = (f"eps={norm.epsilon!r}", f"momentum={momentum(norm)!r}")
-    return call(NORM_CLASSES[rank], channels, *options)
+    options = [f"eps={norm.epsilon!r}"]
+    if isinstance(norm, BatchNorm):
+        options.append(f"momentum={momentum(norm)!r}")
+    return call(norm_class(norm, rank), channels, *options)
+
+
+def norm_class(norm: Norm, rank: int) -> str:
+    """Return torch's class of a norm, or the helper where it has none."""
+    return NORM_CLASSES[norm.key, rank]
 
 
 def momentum(norm: BatchNorm) -> float:
@@ -221,15 +238,15 @@ def _pool(lines: Lines, node: Node) -> Call:
     return Call(lines.need("PaddedMaxPool2d"), (*args, pad))
 
 
-def _batch_norm(lines: Lines, node: Node) -> Call:
-    op, rank = cast(BatchNorm, node.op), len(node.output.shape)
+def _norm(lines: Lines, node: Node) -> Call:
+    op, rank = cast(Norm, node.op), len(node.output.shape)
     channels = _enters(node, "channels")
     if (op, rank) in lines.norms:
         return Call(lines.norms[op, rank], (channels,))
-    epsilon = Arg(keyword="eps", value=op.epsilon, field="epsilon")
-    return Call(
-        NORM_CLASSES[rank], (channels, epsilon, Arg(keyword="momentum", value=momentum(op)))
-    )
+    args = [channels, Arg(keyword="eps", value=op.epsilon, field="epsilon")]
+    if isinstance(op, BatchNorm):
+        args.append(Arg(keyword="momentum", value=momentum(op)))
+    return Call(norm_class(op, rank), tuple(args))
 
 
 def _lrn(lines: Lines, node: Node) -> Call:
@@ -292,7 +309,8 @@ def _table() -> Mapping[type[Op], Callable[[Lines, Node], Call]]:
         MaxPool: _pool,
         AvgPool: _pool,
         GlobalAvgPool: _simple("GlobalAvgPool", helper=True),
-        BatchNorm: _batch_norm,
+        BatchNorm: _norm,
+        LayerNorm: _norm,
         Lrn: _lrn,
         Activate: _activate,
         Dropout: _dropout,

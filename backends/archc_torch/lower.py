@@ -62,7 +62,7 @@ def lower(network: Network) -> Module:
     # `chain` comes first: readers meet it in every class.
     helpers = sorted([*lines.helpers, *inits.helpers], key=lambda h: h != "chain")
     source = [line for part in parts for line in part]
-    padded = any(h.startswith("Padded") for h in helpers)
+    padded = any(h.startswith(("LayerNorm2d", "Padded")) for h in helpers)
     functional = padded or bool(loss) or any("F." in line for line in source)
     heads = [line for c in (*blocks, own) for line in c.init]
     sized = {"PaddedMaxPool2d", "PaddedAvgPool2d"} & {*helpers}

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from archc_torch.lines import ACTIVATION_CALLS, NORM_CLASSES, Lines, Style, plain_norm
-from archcompiler.ops.batch_norm import BatchNorm
+from archc_torch.lines import ACTIVATION_CALLS, Lines, Style, norm_class, plain_norm
+from archcompiler.lowering import NORM_WORDS
 from archcompiler.ops.dense import Dense
 from archcompiler.ops.depthwise_conv import DepthwiseConv
 from archcompiler.ops.separable_conv import SeparableConv
+from archcompiler.ops.unit import Norm
 from archcompiler.pretty import assign, call
 
 
@@ -17,22 +18,22 @@ def norm_functions(lines: Lines) -> list[tuple[str, ...]]:
     return [tuple(_norm(norm, rank, name)) for (norm, rank), name in lines.norms.items()]
 
 
-def _norm(norm: BatchNorm, rank: int, name: str) -> list[str]:
+def _norm(norm: Norm, rank: int, name: str) -> list[str]:
     missing = [
         f'    norm.register_parameter("{attribute}", None)'
         for attribute, present in (("weight", norm.gamma), ("bias", norm.beta))
         if not present
     ]
     return [
-        f"def {name}(channels: int) -> {NORM_CLASSES[rank]}:",
-        f'    """Batch norm {_describe(norm)}."""',
+        f"def {name}(channels: int) -> {norm_class(norm, rank)}:",
+        f'    """{NORM_WORDS[norm.key].capitalize()} {_describe(norm)}."""',
         *assign("norm", plain_norm(norm, rank, "channels"), 4),
         *missing,
         "    return norm",
     ]
 
 
-def _describe(norm: BatchNorm) -> str:
+def _describe(norm: Norm) -> str:
     if norm.beta:
         return "with a learned shift and no scale"
     return "with a learned scale and no shift" if norm.gamma else "without scale and shift"

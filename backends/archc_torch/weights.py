@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from archcompiler.initializer import Init
 from archcompiler.ir import Network, Node
 from archcompiler.op import Weight
-from archcompiler.ops.unit import Unit
+from archcompiler.ops.batch_norm import BatchNorm
+from archcompiler.ops.layer_norm import LayerNorm
+from archcompiler.ops.unit import Norm, Unit
 from archcompiler.pretty import Expression, call, literal
 
 NAMES = {
@@ -87,18 +89,33 @@ def init_lines(network: Network) -> InitLines:
         if biases:
             lines.append("                if module.bias is not None:")
             lines += _draw(biases, "module.bias", "OTHER_BIAS_INIT", helpers, constants, 20)
-    norms = [n for n, w in _weights(network) if w.name == "moving_mean"]
-    if norms:
-        flat = any(len(n.output.shape) == 1 for n in norms)
-        kind = "(nn.BatchNorm1d, nn.BatchNorm2d)" if flat else "nn.BatchNorm2d"
-        word = "elif" if units else "if"
-        lines.append(f"            {word} isinstance(module, {kind}):")
-        lines.append("                module.reset_running_stats()")
-        for attribute, function, name in (("weight", "ones_", "gamma"), ("bias", "zeros_", "beta")):
-            if any(w.name == name for _, w in _weights(network)):
-                lines.append(f"                if module.{attribute} is not None:")
-                lines.append(f"                    nn.init.{function}(module.{attribute})")
+    for found, statistics in ((BatchNorm, True), (LayerNorm, False)):
+        lines += _norms(network, found, "elif" if lines else "if", statistics=statistics)
     return InitLines(constants=tuple(constants), helpers=tuple(helpers), lines=tuple(lines))
+
+
+def _norms(network: Network, kind: type[Norm], word: str, *, statistics: bool) -> list[str]:
+    """Let norms of one op start as the identity."""
+    nodes = [n for n in network.walk() if isinstance(getattr(n.op, "norm", n.op), kind)]
+    weights = {w.name for n in nodes for w in n.weights}
+    ranks = {len(n.output.shape) for n in nodes}
+    attributes = [
+        (attribute, function)
+        for attribute, function, name in (("weight", "ones_", "gamma"), ("bias", "zeros_", "beta"))
+        if name in weights
+    ]
+    if not nodes or not (attributes or statistics):
+        return []
+    tested = "nn.LayerNorm"
+    if kind is BatchNorm:
+        tested = "(nn.BatchNorm1d, nn.BatchNorm2d)" if 1 in ranks else "nn.BatchNorm2d"
+    lines = [f"            {word} isinstance(module, {tested}):"]
+    if statistics:
+        lines.append("                module.reset_running_stats()")
+    for attribute, function in attributes:
+        lines.append(f"                if module.{attribute} is not None:")
+        lines.append(f"                    nn.init.{function}(module.{attribute})")
+    return lines
 
 
 def _draw(

@@ -9,7 +9,6 @@ from archcompiler import fields
 from archcompiler.fields import ACTIVATIONS, Says, says, size_text
 from archcompiler.initializer import DISTRIBUTIONS, FAN_MODES, INIT_NUMBERS, INIT_WORDS
 from archcompiler.op import Op, attributes, required
-from archcompiler.ops.batch_norm import BatchNorm
 from archcompiler.ops.unit import NORMS, NormField
 
 Draw = Callable[[random.Random], object]
@@ -115,6 +114,8 @@ def complete_norm(norm: object, inherited: Mapping[str, Mapping[str, object]]) -
     return {key: {**inherited.get(key, {}), **own}}
 
 
-def norm_defaults(chance: random.Random) -> dict[str, object]:
-    """Return all options that a norm must say."""
-    return {name: draw(BatchNorm, name)(chance) for name in required(BatchNorm)}
+def norm_defaults(chance: random.Random) -> dict[str, dict[str, object]]:
+    """Return all options that norms must say."""
+    return {
+        key: {name: draw(op, name)(chance) for name in required(op)} for key, op in NORMS.items()
+    }

@@ -67,7 +67,7 @@ class _Writer(LayerWriter):
     def spec(self, name: str) -> Spec:
         sides = [self.chance.choice(SIDES) for _ in range(2)]
         image = (*(sides if self.likely(0.7) else sides[:1] * 2), self.chance.randint(1, 4))
-        defaults = merged({"batch_norm": norm_defaults(self.chance)}, self.defaults(0.5))
+        defaults = merged(norm_defaults(self.chance), self.defaults(0.5))
         taken, seen = {"Side", "Other", "Logits"}, {}
         stem, shape = self.section(image, defaults, taken, seen, self.chance.randint(0, 3))
         body, shape = self.section(shape, defaults, taken, seen, self.chance.randint(1, 5))

@@ -205,6 +205,11 @@ FEATURES: dict[str, Features] = {
         "a one-pixel map": SIZES["a one-pixel map"],
         "nothing kept": lambda op, node: op.decay == 0.0,
     },
+    "layer_norm": {
+        **_norms("a map", 3),
+        **_norms("a vector", 1),
+        "a one-pixel map": SIZES["a one-pixel map"],
+    },
     "lrn": SIZES | {
         "a window of one channel": lambda op, node: op.size == 1,
         "a window of more channels than there are": lambda op, node: op.size > _map(node)[2],
