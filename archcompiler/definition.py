@@ -61,7 +61,7 @@ class Text:
         return value if self.positional else keyword(self.keyword, value)
 
 
-Constant = Argument | tuple[int, ...]
+Constant = Argument | tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

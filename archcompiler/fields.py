@@ -165,6 +165,7 @@ Activation = Literal["relu", "relu6", "gelu", "silu", "sigmoid", "tanh", "softma
 ACTIVATIONS: tuple[str, ...] = get_args(Activation)
 
 _COUNT = {"type": "integer", "minimum": 1}
+_NUMBER = {"type": "number"}
 
 
 def parsed(parse: Callable[[Any], object]) -> CoreSchema:
@@ -177,6 +178,13 @@ def _parse_map(value: object) -> Shape:
     if len(shape) != 3:
         raise WrongValue
     return shape
+
+
+def _parse_numbers(value: Any) -> tuple[float, ...]:
+    found = value if isinstance(value, list | tuple) else [value]
+    if not found or not all(type(n) in (int, float) and math.isfinite(n) for n in found):
+        raise WrongValue
+    return tuple(map(float, found))
 
 
 def _parse_activation(value: object) -> str | None:
@@ -204,6 +212,15 @@ Number = Annotated[
         "a number",
         {"type": "number"},
         core_schema.float_schema(strict=True, allow_inf_nan=False),
+    ),
+]
+Numbers = Annotated[
+    tuple[float, ...],
+    Says(
+        "a number, or a list like [0.5, 0.25, 0.5] with one for each channel",
+        {"oneOf": [_NUMBER, {"type": "array", "items": _NUMBER, "minItems": 1}]},
+        parsed(_parse_numbers),
+        lambda n: n[0] if len(n) == 1 else list(n),
     ),
 ]
 Positive = Annotated[

@@ -325,6 +325,25 @@ def scale(node: Node, inputs: list[Array], own: Weights) -> Array:
     return np.asarray(inputs[0] * op.factor)
 
 
+def channel_affine(node: Node, inputs: list[Array], own: Weights) -> Array:
+    """Multiply by the gain, add the offset."""
+    op: Any = node.op
+    gain, offset = (np.array(n, inputs[0].dtype) for n in (op.gain, op.offset))
+    return np.asarray(inputs[0] * gain + offset)
+
+
+def adaptive_avg_pool(node: Node, inputs: list[Array], own: Weights) -> Array:
+    """Take the mean of windows that begin and end where the map's share does, rounded outwards."""
+    op: Any = node.op
+    (x,) = inputs
+    spans = [
+        [(i * n // s, -(-(i + 1) * n // s)) for i in range(s)]
+        for n, s in zip(x.shape[1:3], op.size, strict=True)
+    ]
+    rows = [[x[:, a:b, c:d].mean((1, 2)) for c, d in spans[1]] for a, b in spans[0]]
+    return np.stack([np.stack(row, 1) for row in rows], 1)
+
+
 def same(node: Node, inputs: list[Array], own: Weights) -> Array:
     """Hand the input on."""
     return inputs[0]
@@ -338,6 +357,7 @@ OPS: dict[str, Callable[[Node, list[Array], Weights], Array]] = {
     "max_pool": max_pool,
     "avg_pool": avg_pool,
     "global_avg_pool": lambda node, inputs, own: np.asarray(inputs[0].mean((1, 2))),
+    "adaptive_avg_pool": adaptive_avg_pool,
     "batch_norm": same,
     "layer_norm": same,
     "lrn": lrn,
@@ -348,6 +368,8 @@ OPS: dict[str, Callable[[Node, list[Array], Weights], Array]] = {
     "concat": lambda node, inputs, own: _concatenated(inputs),
     "add": lambda node, inputs, own: _sum(inputs),
     "scale": scale,
+    "layer_scale": lambda node, inputs, own: np.asarray(inputs[0] * own["gamma"]),
+    "channel_affine": channel_affine,
     "identity": same,
     "pad": pad,
 }

@@ -61,6 +61,7 @@ def weights_file(package: str, network: Network) -> str:
         header=header(network.origin),
         name=literal(network.name),
         heads="\n".join(assign("TRAINING_HEADS: list[str]", array(names), 0)),
+        scales=any(n.op.key == "layer_scale" for n in network.walk()),
         depthwise=any(isinstance(n.op, Depthwise) for n in network.walk()),
     )
 

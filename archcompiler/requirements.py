@@ -14,7 +14,7 @@ _EXAMPLES = {
     "padding": "same", "stride": "2", "kernel": "3", "epsilon": "1e-3", "decay": "0.99",
     "gamma": "true", "alpha": "1e-4", "beta": "0.75", "k": "1.0", "filters": "64",
     "units": "1000", "rate": "0.2", "function": "relu", "size": "5", "factor": "0.17",
-    "amount": "1",
+    "amount": "1", "initial": "1e-6", "gain": "2.0", "offset": "-1.0",
 }  # fmt: skip
 
 

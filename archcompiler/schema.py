@@ -22,6 +22,7 @@ TYPES: dict[str, Any] = {
     "count": fields.Count,
     "flag": fields.Flag,
     "number": fields.Number,
+    "numbers": fields.Numbers,
     "positive": fields.Positive,
     "not_negative": fields.NotNegative,
     "share": fields.Share,

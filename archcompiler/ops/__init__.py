@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from archcompiler.op import Op
 from archcompiler.ops.activate import Activate
+from archcompiler.ops.adaptive_avg_pool import AdaptiveAvgPool
 from archcompiler.ops.add import Add
 from archcompiler.ops.avg_pool import AvgPool
 from archcompiler.ops.batch_norm import BatchNorm
+from archcompiler.ops.channel_affine import ChannelAffine
 from archcompiler.ops.concat import Concat
 from archcompiler.ops.conv import Conv
 from archcompiler.ops.dense import Dense
@@ -16,6 +18,7 @@ from archcompiler.ops.flatten import Flatten
 from archcompiler.ops.global_avg_pool import GlobalAvgPool
 from archcompiler.ops.identity import Identity
 from archcompiler.ops.layer_norm import LayerNorm
+from archcompiler.ops.layer_scale import LayerScale
 from archcompiler.ops.lrn import Lrn
 from archcompiler.ops.max_pool import MaxPool
 from archcompiler.ops.pad import Pad
@@ -31,6 +34,7 @@ OPS: tuple[type[Op], ...] = (
     MaxPool,
     AvgPool,
     GlobalAvgPool,
+    AdaptiveAvgPool,
     BatchNorm,
     LayerNorm,
     Lrn,
@@ -41,6 +45,8 @@ OPS: tuple[type[Op], ...] = (
     Concat,
     Add,
     Scale,
+    LayerScale,
+    ChannelAffine,
     Identity,
     Pad,
 )

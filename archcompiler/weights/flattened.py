@@ -5,7 +5,7 @@ from __future__ import annotations
 from archcompiler.fields import Shape
 from archcompiler.ir import Network, Node, Value
 
-KEEPING = ("activate", "batch_norm", "dropout", "identity", "scale")
+KEEPING = ("activate", "batch_norm", "dropout", "identity", "layer_norm", "scale")
 """Ops that leave the order of a vector alone."""
 
 

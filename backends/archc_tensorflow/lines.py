@@ -21,14 +21,17 @@ from archcompiler.ir import Network, Node
 from archcompiler.lowering import FileNames, UnitStyle, short_size
 from archcompiler.op import Op
 from archcompiler.ops.activate import Activate
+from archcompiler.ops.adaptive_avg_pool import AdaptiveAvgPool
 from archcompiler.ops.avg_pool import AvgPool
 from archcompiler.ops.batch_norm import BatchNorm
+from archcompiler.ops.channel_affine import ChannelAffine
 from archcompiler.ops.conv import Conv
 from archcompiler.ops.convolution import Convolution, Depthwise
 from archcompiler.ops.dense import Dense
 from archcompiler.ops.depthwise_conv import DepthwiseConv
 from archcompiler.ops.dropout import Dropout
 from archcompiler.ops.layer_norm import LayerNorm
+from archcompiler.ops.layer_scale import LayerScale
 from archcompiler.ops.lrn import Lrn
 from archcompiler.ops.max_pool import MaxPool
 from archcompiler.ops.pad import Pad
@@ -323,6 +326,25 @@ def _scale(lines: Lines, node: Node) -> Call:
     return Call(lines.need("Scale"), (arg,))
 
 
+def _layer_scale(lines: Lines, node: Node) -> Call:
+    initial = cast(LayerScale, node.op).initial
+    arg = Arg(keyword="initial", value=initial, field="initial", positional=True)
+    return Call(lines.need("LayerScale"), (arg,))
+
+
+def _channel_affine(lines: Lines, node: Node) -> Call:
+    op = cast(ChannelAffine, node.op)
+    gain = Arg(keyword="gain", value=op.gain, field="gain")
+    offset = Arg(keyword="offset", value=op.offset, field="offset")
+    return Call(lines.need("ChannelAffine"), (gain, offset))
+
+
+def _adaptive_avg_pool(lines: Lines, node: Node) -> Call:
+    size = short_size(cast(AdaptiveAvgPool, node.op).size)
+    arg = Arg(keyword="output_size", value=size, field="size", positional=True)
+    return Call("layers.AdaptiveAveragePooling2D", (arg,))
+
+
 def _pad(lines: Lines, node: Node) -> Call:
     around = _nested(cast(Pads, cast(Pad, node.op).amount))
     return Call("layers.ZeroPadding2D", (Arg(keyword="padding", value=around, positional=True),))
@@ -348,6 +370,7 @@ def _table() -> Mapping[type[Any], Callable[[Lines, Node], Call]]:
         MaxPool: _pool,
         AvgPool: _pool,
         GlobalAvgPool: _simple("layers.GlobalAveragePooling2D"),
+        AdaptiveAvgPool: _adaptive_avg_pool,
         BatchNorm: _norm,
         LayerNorm: _norm,
         Lrn: _lrn,
@@ -358,6 +381,8 @@ def _table() -> Mapping[type[Any], Callable[[Lines, Node], Call]]:
         Concat: _simple("layers.Concatenate"),
         Add: _simple("layers.Add"),
         Scale: _scale,
+        LayerScale: _layer_scale,
+        ChannelAffine: _channel_affine,
         Identity: _simple("layers.Identity"),
         Pad: _pad,
     }

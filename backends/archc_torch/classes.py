@@ -162,7 +162,7 @@ def type_of(values: Sequence[object]) -> str:
     """Return the annotation of a parameter."""
     names = {int: "int", float: "float", bool: "bool", str: "str"}
     found = dict.fromkeys(
-        f"tuple[{', '.join(['int'] * len(v))}]" if isinstance(v, tuple) else names[type(v)]
+        f"tuple[{', '.join(names[type(n)] for n in v)}]" if isinstance(v, tuple) else names[type(v)]
         for v in values
     )
     if found.keys() <= {"int", "tuple[int, int]"} and "tuple[int, int]" in found:

@@ -14,14 +14,17 @@ from archcompiler.lowering import FileNames, UnitStyle, short_size
 from archcompiler.names import camel_case
 from archcompiler.op import Op
 from archcompiler.ops.activate import Activate
+from archcompiler.ops.adaptive_avg_pool import AdaptiveAvgPool
 from archcompiler.ops.avg_pool import AvgPool
 from archcompiler.ops.batch_norm import BatchNorm
+from archcompiler.ops.channel_affine import ChannelAffine
 from archcompiler.ops.conv import Conv
 from archcompiler.ops.convolution import Convolution, Depthwise
 from archcompiler.ops.dense import Dense
 from archcompiler.ops.depthwise_conv import DepthwiseConv
 from archcompiler.ops.dropout import Dropout
 from archcompiler.ops.layer_norm import LayerNorm
+from archcompiler.ops.layer_scale import LayerScale
 from archcompiler.ops.lrn import Lrn
 from archcompiler.ops.max_pool import MaxPool
 from archcompiler.ops.pad import Pad
@@ -285,6 +288,25 @@ def _scale(lines: Lines, node: Node) -> Call:
     return Call(lines.need("Scale"), (factor,))
 
 
+def _layer_scale(lines: Lines, node: Node) -> Call:
+    initial = cast(LayerScale, node.op).initial
+    starts = Arg(keyword="initial", value=initial, field="initial", positional=True)
+    return Call(lines.need("LayerScale"), (_enters(node, "channels"), starts))
+
+
+def _channel_affine(lines: Lines, node: Node) -> Call:
+    op = cast(ChannelAffine, node.op)
+    gain = Arg(keyword="gain", value=op.gain, field="gain")
+    offset = Arg(keyword="offset", value=op.offset, field="offset")
+    return Call(lines.need("ChannelAffine"), (gain, offset))
+
+
+def _adaptive_avg_pool(lines: Lines, node: Node) -> Call:
+    size = short_size(cast(AdaptiveAvgPool, node.op).size)
+    arg = Arg(keyword="output_size", value=size, field="size", positional=True)
+    return Call("nn.AdaptiveAvgPool2d", (arg,))
+
+
 def _pad(lines: Lines, node: Node) -> Call:
     top, bottom, left, right = cast(Pads, cast(Pad, node.op).amount)
     pad = Arg(keyword="padding", value=(left, right, top, bottom), positional=True)
@@ -309,6 +331,7 @@ def _table() -> Mapping[type[Op], Callable[[Lines, Node], Call]]:
         MaxPool: _pool,
         AvgPool: _pool,
         GlobalAvgPool: _simple("GlobalAvgPool", helper=True),
+        AdaptiveAvgPool: _adaptive_avg_pool,
         BatchNorm: _norm,
         LayerNorm: _norm,
         Lrn: _lrn,
@@ -317,6 +340,8 @@ def _table() -> Mapping[type[Op], Callable[[Lines, Node], Call]]:
         Flatten: _flatten,
         Squeeze: _simple("nn.Flatten"),
         Scale: _scale,
+        LayerScale: _layer_scale,
+        ChannelAffine: _channel_affine,
         Identity: _simple("nn.Identity"),
         Pad: _pad,
     }

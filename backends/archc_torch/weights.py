@@ -24,6 +24,9 @@ NAMES = {
 }
 """The IR's name of a weight to torch's."""
 
+RESET = {"channel_affine": "ChannelAffine", "layer_scale": "LayerScale"}
+"""The helpers that know how they start."""
+
 _STATEMENTS = {
     "normal": "nn.init.normal_({t}, std={n})",
     "uniform": "nn.init.uniform_({t}, -{n}, {n})",
@@ -59,7 +62,8 @@ class DecayLines:
 
 def key(node: Node, weight: Weight) -> str:
     """Return a weight's key in the state_dict: the layer's path, the part, torch's name."""
-    parts = [node.path.replace("/", "."), weight.part, NAMES[weight.name]]
+    name = "gamma" if node.op.key == "layer_scale" else NAMES[weight.name]
+    parts = [node.path.replace("/", "."), weight.part, name]
     return ".".join(p for p in parts if p)
 
 
@@ -91,6 +95,12 @@ def init_lines(network: Network) -> InitLines:
             lines += _draw(biases, "module.bias", "OTHER_BIAS_INIT", helpers, constants, 20)
     for found, statistics in ((BatchNorm, True), (LayerNorm, False)):
         lines += _norms(network, found, "elif" if lines else "if", statistics=statistics)
+    filled = {n.op.key for n in network.walk()} & {*RESET}
+    if filled:
+        kinds = [RESET[key] for key in sorted(filled)]
+        kind = kinds[0] if len(kinds) == 1 else f"({', '.join(kinds)})"
+        lines.append(f"            {'elif' if lines else 'if'} isinstance(module, {kind}):")
+        lines.append("                module.reset_parameters()")
     return InitLines(constants=tuple(constants), helpers=tuple(helpers), lines=tuple(lines))
 
 

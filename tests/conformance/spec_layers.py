@@ -19,11 +19,9 @@ from archcompiler.fields import Shape, shape_text
 from archcompiler.op import Op, attributes, required
 from archcompiler.ops import OPS
 from archcompiler.ops.avg_pool import AvgPool
-from archcompiler.ops.batch_norm import BatchNorm
 from archcompiler.ops.conv import Conv
 from archcompiler.ops.convolution import Depthwise
 from archcompiler.ops.dense import Dense
-from archcompiler.ops.layer_norm import LayerNorm
 from archcompiler.ops.max_pool import MaxPool
 from archcompiler.ops.pad import Pad
 from archcompiler.ops.unit import Unit
@@ -155,7 +153,7 @@ class LayerWriter(ABC):
 
     def names(self, op: type[Op], place: Place, *, alone: bool) -> list[str]:
         """Return the names of a layer's copies: mostly one; none for a layer without a name."""
-        if not (alone or issubclass(op, Unit | BatchNorm | LayerNorm) or self.likely(0.6)):
+        if not (alone or op.weights is not Op.weights or self.likely(0.6)):
             return []
         count = 1 if alone or self.likely(0.9) else self.chance.randint(2, 3)
         return [place.name(op.key) for _ in range(count)]

@@ -32,6 +32,12 @@ def _kernel(chance: random.Random) -> object:
     return "map" if chance.random() < 0.08 else _size(1, 2, 3, 3, 4, 5)(chance)
 
 
+def _numbers(chance: random.Random) -> object:
+    """Draw one number for all channels, or a list that mostly fits few of them."""
+    values = [chance.choice((-1.5, -0.5, 0.3, 1.0, 1.7)) for _ in range(chance.randint(1, 6))]
+    return values if chance.random() < 0.5 else values[0]
+
+
 def _padding(chance: random.Random) -> object:
     sides = [chance.choice((0, 0, 1, 2)) for _ in range(4)]
     forms = ("same", "same", "valid", chance.randint(0, 2), "{}x{}".format(*sides), sides)
@@ -75,6 +81,7 @@ DRAWS: Mapping[Says, Draw] = {
     says(fields.Count): among(1, 2, 3, 4, 5, 6, 8),
     says(fields.Flag): among(True, False),
     says(fields.Number): among(-1.5, -0.5, 0.3, 1.0, 1.7),
+    says(fields.Numbers): _numbers,
     says(fields.Positive): among(0.001, 0.1, 0.5, 0.75, 1.0),
     says(fields.NotNegative): among(0.0, 1e-4, 0.01),
     says(fields.Share): among(0.0, 0.3, 0.5, 0.9),

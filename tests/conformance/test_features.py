@@ -174,6 +174,11 @@ DEPTHWISE: Features = {
 }
 
 
+def _axes(op: Any, node: Node) -> list[tuple[int, int]]:
+    """Return the pixels and the windows of each axis."""
+    return [*zip(_map(node)[:2], op.size, strict=True)]
+
+
 def _function(name: str, rank: int) -> Callable[[Any, Node], bool]:
     return lambda op, node: op.function == name and len(_map(node)) == rank
 
@@ -199,6 +204,14 @@ FEATURES: dict[str, Features] = {
     "max_pool": POOLS,
     "avg_pool": POOLS | _counting(True) | _counting(False),
     "global_avg_pool": SIZES,
+    "adaptive_avg_pool": SIZES | {
+        "windows of one size": lambda op, node: all(n % s == 0 for n, s in _axes(op, node)),
+        "windows that overlap": lambda op, node: all(n % s for n, s in _axes(op, node)),
+        "one window": lambda op, node: op.size == (1, 1) != _map(node)[:2],
+        "windows of one pixel": lambda op, node: op.size == _map(node)[:2],
+        "more windows than pixels": lambda op, node: all(s > n > 1 for n, s in _axes(op, node)),
+        "sizes that differ between the axes": lambda op, node: op.size[0] != op.size[1],
+    },
     "batch_norm": {
         **_norms("a map", 3),
         **_norms("a vector", 1),
@@ -237,6 +250,19 @@ FEATURES: dict[str, Features] = {
         "a fraction that no float32 holds": lambda op, node: op.factor == 0.17,
         "a negative factor": lambda op, node: op.factor < 0.0,
         "zero": lambda op, node: op.factor == 0.0,
+    },
+    "layer_scale": SIZES | {
+        "a number that no float32 holds": lambda op, node: op.initial == 0.17,
+        "a start of zero": lambda op, node: op.initial == 0.0,
+        "one channel": lambda op, node: _map(node)[2] == 1,
+    },
+    "channel_affine": SIZES | {
+        "lists": lambda op, node: len(op.gain) == len(op.offset) == _map(node)[2] > 1,
+        "numbers": lambda op, node: len(op.gain) == len(op.offset) == 1 < _map(node)[2],
+        "a number and a list": lambda op, node: len(op.gain) < len(op.offset),
+        "a list and a number": lambda op, node: len(op.gain) > len(op.offset),
+        "one channel": lambda op, node: _map(node)[2] == 1,
+        "a fraction that no float32 holds": lambda op, node: -0.17 in op.gain,
     },
     "identity": RANKS,
     "pad": {
