@@ -21,7 +21,8 @@ from archcompiler.softmax import gives_probabilities
 # What costs seconds is tried on some of them: odd structures, odd names, every kind of output.
 THOROUGH = (
     *SHIPPED, "branch_reads_outer", "ceil_pools", "from_sections", "head_reads_head",
-    "helper_names", "map_output", "minimal", "same_stride_two", "split_forks", "training_heads",
+    "helper_names", "inception_next", "map_output", "minimal", "same_stride_two", "separable",
+    "split_forks", "training_heads",
 )  # fmt: skip
 CHECKS = {
     "torch": ("import", "points", "output", "step", "init", "sizes", "trace", "script"),
