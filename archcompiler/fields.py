@@ -322,6 +322,7 @@ InitField = Annotated[
                         **{kind: {"type": "number"} for kind in INIT_NUMBERS},
                         "mode": {"enum": list(FAN_MODES)},
                         "distribution": {"enum": list(DISTRIBUTIONS)},
+                        "cut": {"type": "number", "exclusiveMinimum": 0},
                     },
                     "additionalProperties": False,
                 },

@@ -12,15 +12,17 @@ from archcompiler.errors import WrongValue
 class Init:
     """An initialiser: its kind and, by kind, its number, fan mode and distribution.
 
-    `truncated_normal` is cut at two standard deviations. `variance_scaling` draws with variance
-    value / n, n being the fan that `mode` names (He et al., arXiv 1502.01852); `glorot_*` is the
-    case value = 1 of fan_avg (Glorot and Bengio, 2010), `he_*` the case value = 2 of fan_in.
+    `truncated_normal` is cut at two standard deviations, or at plus and minus `cut`.
+    `variance_scaling` draws with variance value / n, n being the fan that `mode` names (He et al.,
+    arXiv 1502.01852); `glorot_*` is the case value = 1 of fan_avg (Glorot and Bengio, 2010),
+    `he_*` the case value = 2 of fan_in.
     """
 
     kind: str
     value: float | None = None
     mode: str | None = None
     distribution: str | None = None
+    cut: float | None = None
 
 
 INIT_WORDS = ("glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "zeros", "ones")
@@ -55,9 +57,12 @@ def parse_init(value: object) -> Init:
             raise WrongValue(hint=f"the mode is {', '.join(FAN_MODES)}")
         if distribution not in DISTRIBUTIONS:
             raise WrongValue(hint=f"the distribution is {', '.join(DISTRIBUTIONS)}")
+    cut = options.pop("cut", None) if kind == "truncated_normal" else None
+    if cut is not None and not (type(cut) in (int, float) and math.isfinite(cut) and cut > 0):
+        raise WrongValue(hint="the cut is a number above 0: what is drawn lies within it")
     if options:
         raise WrongValue(hint=f"`{kind}` has no option `{next(iter(options))}`")
-    return Init(kind, float(number), mode, distribution)
+    return Init(kind, float(number), mode, distribution, None if cut is None else float(cut))
 
 
 def init_text(init: Init) -> object:
@@ -67,4 +72,6 @@ def init_text(init: Init) -> object:
     options: dict[str, object] = {init.kind: init.value}
     if init.mode is not None:
         options |= {"mode": init.mode, "distribution": init.distribution}
+    if init.cut is not None:
+        options["cut"] = init.cut
     return options

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 from archc_tensorflow.weights import (
-    DEPTHWISE_SCALING,
+    DRAWING,
     bias_source,
     depthwise_initializer,
     kernel_source,
@@ -124,7 +125,7 @@ def style_of(node: Node) -> Style:
     """Return the style of a unit."""
     op = cast(Unit, node.op)
     padded = isinstance(op, Convolution) and _padding(node) is None
-    init = Init(op.init.kind, None, op.init.mode, op.init.distribution)
+    init = dataclasses.replace(op.init, value=None)
     starts = depthwise_initializer(op.init, op.multiplier) if isinstance(op, Depthwise) else ()
     return Style(
         type(op), op.bias, op.norm, op.activation, padded, init, op.bias_init, op.bias_decay, starts
@@ -234,8 +235,8 @@ def _unit(lines: Lines, node: Node) -> Call:
     if not op.bias:
         plain.append(Arg(keyword="use_bias", value=False, field="bias"))
     plain += kernel_source(op) + bias_source(op)
-    if any(a.wrap[:1] == (DEPTHWISE_SCALING,) for a in plain):
-        lines.need(DEPTHWISE_SCALING)
+    for helper in (a.wrap[0] for a in plain if a.wrap and a.wrap[0] in DRAWING):
+        lines.need(helper)
     return Call(layer, tuple(plain))
 
 

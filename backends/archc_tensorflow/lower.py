@@ -10,7 +10,7 @@ from archc_tensorflow.lines import Lines
 from archc_tensorflow.naming import LOCALS, RESERVED, Layers, function_name
 from archc_tensorflow.statements import Statements
 from archc_tensorflow.units import unit_functions
-from archc_tensorflow.weights import DEPTHWISE_SCALING
+from archc_tensorflow.weights import DRAWING
 from archcompiler.definition import Definition, Definitions
 from archcompiler.errors import ArchcError, Diagnostic
 from archcompiler.fields import shape_text
@@ -219,7 +219,7 @@ def _imports(lines: Sequence[str], helpers: Sequence[str]) -> tuple[str, ...]:
 
     typing = [w for w in ("Any", "Literal") if used(w) or (w == "Any" and helpers)]
     parts = [w for w in ("initializers", "layers", "regularizers") if used(rf"{w}\.")]
-    if DEPTHWISE_SCALING in helpers and "initializers" not in parts:
+    if {*DRAWING} & {*helpers} and "initializers" not in parts:
         parts = ["initializers", *parts]
     if helpers and "layers" not in parts:
         parts = sorted([*parts, "layers"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from archc_tensorflow.lines import LAYERS, NORM_LAYERS, Lines, Options, Style, norm_args
-from archc_tensorflow.weights import DEPTHWISE_SCALING, REGULARIZER, initializer
+from archc_tensorflow.weights import DRAWING, REGULARIZER, initializer
 from archcompiler.definition import Text
 from archcompiler.ops.dense import Dense
 from archcompiler.ops.depthwise_conv import DepthwiseConv
@@ -65,7 +65,7 @@ def _unit(lines: Lines, style: Style, name: str) -> list[str]:
     if issubclass(style.op, DepthwiseConv):
         kind, init = "depthwise", style.depthwise_init
     starts = _kernel(lines, style, options, init, kind)
-    arguments = (*first, *window, *unbiased, *starts, *_bias(style), f"name={own}")
+    arguments = (*first, *window, *unbiased, *starts, *_bias(lines, style), f"name={own}")
     layer = call(LAYERS[style.op], *arguments, tail="(x)")
     if style.single or not (style.norm or style.activation):
         return [*found, *layer.lines(4, "return ")]
@@ -108,8 +108,8 @@ def _kernel(
         number = "init"
         if "init" not in used:
             number = literal(options.default("init")) if "init" in options.values else ""
-        if init[0] == DEPTHWISE_SCALING:
-            lines.need(DEPTHWISE_SCALING)
+        if init[0] in DRAWING:
+            lines.need(init[0])
         found.append(_text(f"{kind}_initializer", number, init))
     decay = options.default("weight_decay")
     assert isinstance(decay, float)
@@ -120,12 +120,14 @@ def _kernel(
     return [text.written() for text in found]
 
 
-def _bias(style: Style) -> list[str | Expression]:
+def _bias(lines: Lines, style: Style) -> list[str | Expression]:
     """Return how a bias starts and decays."""
     found = []
     if style.bias and style.bias_init != ZEROS:
-        number = literal(style.bias_init.value)
-        found.append(_text("bias_initializer", number, initializer(style.bias_init)))
+        number, wrap = literal(style.bias_init.value), initializer(style.bias_init)
+        if wrap[0] in DRAWING:
+            lines.need(wrap[0])
+        found.append(_text("bias_initializer", number, wrap))
     if style.bias and style.bias_decay:
         found.append(_text("bias_regularizer", literal(style.bias_decay / 2), REGULARIZER))
     return [text.written() for text in found]

@@ -28,8 +28,9 @@ _CLASSES = {
 
 _DISTRIBUTIONS = {"normal": "untruncated_normal"}
 
-DEPTHWISE_SCALING = "DepthwiseScaling"
-"""The helper that draws depthwise kernels."""
+DEPTHWISE_SCALING, CUT_NORMAL = "DepthwiseScaling", "CutNormal"
+DRAWING = (DEPTHWISE_SCALING, CUT_NORMAL)
+"""The helpers that draw weights: depthwise kernels, and a normal within given bounds."""
 
 
 def path(node: Node, weight: Weight) -> str:
@@ -63,6 +64,8 @@ def canonical_shape(node: Node, weight: Weight, shape: Shape) -> Shape:
 
 def initializer(init: Init) -> tuple[str, ...]:
     """Return the call of an initialiser: its class, then its arguments, `{}` being its number."""
+    if init.cut is not None:
+        return (CUT_NORMAL, "stddev={}", f"cut={init.cut!r}")
     if init.kind in _CLASSES:
         return _CLASSES[init.kind]
     distribution = _DISTRIBUTIONS.get(init.distribution or "", init.distribution)

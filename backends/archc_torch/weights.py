@@ -145,7 +145,7 @@ def _draw(
     if (
         common.value is not None
         and common.mode is None
-        and {i.kind for i in others.values()} == {common.kind}
+        and {(i.kind, i.cut) for i in others.values()} == {(common.kind, common.cut)}
     ):
         items = [f"{literal(name)}: {init.value!r}" for name, init in others.items()]
         constants += Expression(f"{constant} = {{", items, close="}").lines(0)
@@ -174,6 +174,9 @@ def _statement(
     init: Init, tensor: str, number: str, helpers: dict[str, None], indent: int
 ) -> list[str]:
     """Write the call that draws a tensor, in lines."""
+    if init.cut is not None:
+        bounds = (f"std={number}", f"a={-init.cut!r}", f"b={init.cut!r}")
+        return call("nn.init.trunc_normal_", tensor, *bounds).lines(indent)
     if init.kind == "truncated_normal":
         helpers["truncated_normal_"] = None
         return call("truncated_normal_", tensor, number).lines(indent)

@@ -49,7 +49,9 @@ def _init(chance: random.Random) -> object:
     if kind in INIT_WORDS:
         return kind
     if kind != "variance_scaling":
-        return {kind: chance.choice((0.1, 0.5, 1.0))}
+        cut = {"cut": chance.choice((0.2, 1.0, 2.0))} if chance.random() < 0.5 else {}
+        cuts = cut if kind == "truncated_normal" else {}
+        return {kind: chance.choice((0.1, 0.5, 1.0)), **cuts}
     found: dict[str, object] = {kind: chance.choice((0.5, 1.0, 2.0))}
     if chance.random() < 0.5:
         found["mode"] = chance.choice(FAN_MODES)

@@ -36,6 +36,7 @@ SCALED = {
     "he_uniform": (2.0, "fan_in", "uniform"),
     "he_normal": (2.0, "fan_in", "truncated_normal"),
 }
+CUT_AT = "cut at"
 CONSTANTS = {"zeros": 0.0, "ones": 1.0}
 
 Run = Mapping[str, Results]
@@ -51,7 +52,7 @@ def _inits() -> dict[str, Init]:
     """Return the initialisers that are random, by what they are called."""
     found = {w.init for n in network().walk() for w in n.weights if w.name == "kernel"}
     drawn = [i for i in found if i.kind not in ("constant", "zeros", "ones")]
-    said = {i: (i.kind, i.value, i.mode, i.distribution) for i in drawn}
+    said = {i: (i.kind, i.value, i.mode, i.distribution, i.cut) for i in drawn}
     named = {" ".join(str(p) for p in parts if p): i for i, parts in said.items()}
     return dict(sorted(named.items()))
 
@@ -74,6 +75,8 @@ def _drawn(run: Run, framework: str) -> dict[str, tuple[Init, np.ndarray]]:
 
 def _standard(init: Init, values: np.ndarray) -> tuple[str, np.ndarray]:
     """Return the distribution, and the values divided by what it is stretched by."""
+    if init.cut is not None:
+        return f"{CUT_AT} {init.cut / init.value}", values / init.value
     if init.kind not in SCALED and init.kind != "variance_scaling":
         return init.kind, values / init.value
     own = (init.value, init.mode, init.distribution)
@@ -84,6 +87,16 @@ def _standard(init: Init, values: np.ndarray) -> tuple[str, np.ndarray]:
     return distribution, values / (math.sqrt(scale / fan) / STANDARD[distribution][0])
 
 
+def _standards(distribution: str) -> tuple[float, float]:
+    """Return the deviation and the largest value of what is drawn."""
+    if not distribution.startswith(CUT_AT):
+        return STANDARD[distribution]
+    cut = float(distribution.removeprefix(CUT_AT))
+    share = math.erf(cut / math.sqrt(2.0))
+    density = math.exp(-(cut**2) / 2.0) / math.sqrt(2.0 * math.pi)
+    return math.sqrt(1.0 - 2.0 * cut * density / share), cut
+
+
 def _share_below(distribution: str, x: np.ndarray) -> np.ndarray:
     """Return how much of a distribution lies below x."""
     if distribution == "uniform":
@@ -91,7 +104,7 @@ def _share_below(distribution: str, x: np.ndarray) -> np.ndarray:
     below = 0.5 * (1.0 + np.vectorize(math.erf)(x / math.sqrt(2.0)))
     if distribution == "normal":
         return below
-    cut = math.erf(2.0 / math.sqrt(2.0))
+    cut = math.erf(_standards(distribution)[1] / math.sqrt(2.0))
     return ((below - 0.5) / cut + 0.5).clip(0.0, 1.0)
 
 
@@ -101,7 +114,7 @@ def test_values_have_the_distribution(run: Run, framework: str, name: str) -> No
     wanted = _inits()[name]
     tensors = [_standard(i, v) for i, v in _drawn(run, framework).values() if i == wanted]
     (distribution,) = {d for d, _ in tensors}
-    deviation, largest = STANDARD[distribution]
+    deviation, largest = _standards(distribution)
     pooled = np.sort(np.concatenate([v.ravel() for _, v in tensors]))
     assert pooled.size >= 100_000
     assert pooled.std() == pytest.approx(deviation, rel=0.01)
