@@ -105,6 +105,7 @@ SPECIAL: Mapping[tuple[str, str], Draw] = {
     ("separable_conv", "multiplier"): among(1, 1, 2, 3),
     # A small constant makes of small values huge ones.
     ("lrn", "k"): among(0.5, 1.0, 2.0),
+    ("layer_norm", "epsilon"): among(0.1, 0.5, 1.0),
 }
 """Attributes for which a value of their type would be a bad choice."""
 
