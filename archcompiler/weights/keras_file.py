@@ -39,7 +39,9 @@ MEMBER = "model.weights.h5"
 MAX_CONFIG = 64 * 2**20
 MAX_WEIGHTS = 64 * 2**30
 STATISTICS = ("moving_mean", "moving_variance")
-ORDER = ("kernel", "bias", "gamma", "beta", *STATISTICS)
+ORDER = (
+    "kernel", "depthwise_kernel", "pointwise_kernel", "bias", "gamma", "beta", *STATISTICS,
+)  # fmt: skip
 """A layer's tensors in the order in which Keras keeps them."""
 
 
@@ -157,6 +159,12 @@ def _words(container: str, layer: str, count: int, names: frozenset[str]) -> tup
         affine = {2: (), 3: (shift,), 4: ("gamma", "beta")}.get(count)
         if affine is not None:
             return (*affine, *STATISTICS)
+    elif kind == "separable_conv2d" and count in (2, 3):
+        return ("depthwise_kernel", "pointwise_kernel", "bias")[:count]
+    elif kind == "layer_normalization" and count == 2:
+        return ("gamma", "beta")
+    elif kind in ("layer_normalization", "layer_scale") and count == 1:
+        return ("beta",) if f"{layer}/beta" in names else ("gamma",)
     elif count <= 2:
         return ("kernel", "bias")[:count]
     return tuple(map(str, range(count)))
@@ -270,6 +278,10 @@ def _class_of(layer: str, tensors: Mapping[str, Array]) -> str:
     """Return the class of a layer as Keras writes it, told by the tensors that it has."""
     if f"{layer}/moving_mean" in tensors:
         return "batch_normalization"
+    if f"{layer}/depthwise_kernel" in tensors:
+        return "separable_conv2d"
+    if not {f"{layer}/gamma", f"{layer}/beta"}.isdisjoint(tensors):
+        return "layer_normalization"
     kernel = tensors.get(f"{layer}/kernel")
     return "dense" if kernel is not None and kernel.ndim == 2 else "conv2d"
 

@@ -1,7 +1,8 @@
 """Axes: from a source's layout to the IR's, and back.
 
 The IR has kernels as height x width x in x out, or in x out. PyTorch has out x in x height x width,
-or out x in; where it flattens a map, the inputs run channels first.
+or out x in; where it flattens a map, the inputs run channels first. TensorFlow has depthwise
+kernels as height x width x channels x multiplier.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from archcompiler.ops.convolution import by_channel
 from archcompiler.weights.namemap import Layout
 from archcompiler.weights.plan import Match
 
@@ -38,6 +40,8 @@ def to_ours(value: Array, match: Match, layout: Layout) -> Converted:
         value = value.transpose((2, 3, 1, 0) if value.ndim == 4 else (1, 0))
         if match.flatten and value.ndim == 2:
             value, how = _channels_last(value, match.flatten), "rows: C, H, W to H, W, C"
+    if layout == "tensorflow" and value.shape == by_channel(match.node, weight):
+        value = value.reshape(weight.shape)
     if value.shape == weight.shape:
         return Converted(value, how)
     if _same_layer(value.shape, weight.shape, match):
@@ -60,6 +64,8 @@ def to_theirs(value: Array, match: Match, layout: Layout) -> Converted:
         if match.flatten and value.ndim == 2:
             value, how = _channels_first(value, match.flatten), "rows: H, W, C to C, H, W"
         value = value.transpose((3, 2, 0, 1) if value.ndim == 4 else (1, 0))
+    elif value.shape == weight.shape:
+        value = value.reshape(by_channel(match.node, weight))
     return Converted(value, how)
 
 

@@ -11,10 +11,13 @@ from archcompiler.position import Position
 Layout = Literal["torch", "tensorflow"]
 """How kernels lie: out x in x height x width, or height x width x in x out as in the IR."""
 
-KINDS = ("conv", "dense", "norm")
+KINDS = ("conv", "separable", "dense", "norm", "scale")
 """The tables that a map may have: what the tensors of such a layer of the source are called."""
 
-WEIGHTS = ("kernel", "bias", "gamma", "beta", "moving_mean", "moving_variance")
+WEIGHTS = (
+    "kernel", "depthwise_kernel", "pointwise_kernel", "bias", "gamma", "beta", "moving_mean",
+    "moving_variance",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from archcompiler.fields import shape_text
 from archcompiler.ir import Network, Node
 from archcompiler.op import Weight
 from archcompiler.ops.batch_norm import BatchNorm
-from archcompiler.ops.unit import Unit
+from archcompiler.ops.unit import Norm, Unit
 from archcompiler.weights.flattened import flattened
 from archcompiler.weights.namemap import Layout, NameMap, Place, Requirement
 from archcompiler.weights.problems import Problems
@@ -172,8 +172,9 @@ def _other(names: NameMap, path: str) -> Place | None:
 
 def _matches(node: Node, place: Place, table: Mapping[str, str]) -> Iterator[Match]:
     """Yield the matches of one layer; a gamma that only one side has, too."""
+    norm = node.op.norm if isinstance(node.op, Unit) else node.op
     for weight in node.weights:
-        template = table.get(weight.name)
+        template = table.get(f"{weight.part}_{weight.name}") or table.get(weight.name)
         if template is not None:
             yield Match(
                 node=node,
@@ -182,9 +183,8 @@ def _matches(node: Node, place: Place, table: Mapping[str, str]) -> Iterator[Mat
                 dense=place.kind == "dense",
                 flatten=place.flatten,
             )
-        elif weight.name == "gamma":
+        elif weight.name == "gamma" and isinstance(norm, Norm):
             yield Match(node=node, weight=weight, theirs=None)
-    norm = node.op.norm if isinstance(node.op, Unit) else node.op
     if isinstance(norm, BatchNorm) and not norm.gamma and "gamma" in table:
         yield Match(node=node, weight=None, theirs=table["gamma"].replace("{}", place.word))
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
 
-from archc_tensorflow.weights import is_depthwise
 from archc_tensorflow.weights import path as variable_path
 from archcompiler.emitted import DType, Emitted
 from archcompiler.ir import Network
+from archcompiler.ops.convolution import is_depthwise
 
 if TYPE_CHECKING:
     from archcompiler.emitted import Array, Arrays

@@ -7,8 +7,8 @@ from archcompiler.fields import Shape
 from archcompiler.initializer import Init
 from archcompiler.ir import Node
 from archcompiler.op import Weight
+from archcompiler.ops.convolution import is_depthwise
 from archcompiler.ops.depthwise_conv import DepthwiseConv
-from archcompiler.ops.separable_conv import SeparableConv
 from archcompiler.ops.unit import GLOROT, Unit
 from archcompiler.pretty import literal
 
@@ -37,21 +37,6 @@ def path(node: Node, weight: Weight) -> str:
     """Return a weight's path in Keras: the layer's path with dots, the part, the name."""
     layer = ".".join(p for p in (node.path.replace("/", "."), weight.part) if p)
     return f"{layer}/{weight.name}"
-
-
-def is_depthwise(node: Node, weight: Weight) -> bool:
-    """Tell whether a weight is a kernel that Keras stores by channel and multiplier."""
-    alone = isinstance(node.op, DepthwiseConv) and weight.name == "kernel"
-    return alone or weight.part == SeparableConv.depthwise_part
-
-
-def stored_shape(node: Node, weight: Weight) -> Shape:
-    """Return a weight's shape in Keras: that of the IR, but for depthwise kernels."""
-    if not is_depthwise(node, weight):
-        return weight.shape
-    *window, _, outputs = weight.shape
-    channels = node.inputs[0].channels
-    return (*window, channels, outputs // channels)
 
 
 def canonical_shape(node: Node, weight: Weight, shape: Shape) -> Shape:

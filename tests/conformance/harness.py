@@ -20,12 +20,12 @@ from typing import Any
 import numpy as np
 from filelock import FileLock
 
-from archc_tensorflow.weights import stored_shape
 from archcompiler import draw
 from archcompiler.backend import backend
 from archcompiler.build import emit
 from archcompiler.ir import Network, Node, Value
 from archcompiler.op import Weight
+from archcompiler.ops.convolution import by_channel
 
 HERE = Path(__file__).parent
 FRAMEWORKS = ("torch", "tensorflow")
@@ -104,7 +104,7 @@ def to_framework(framework: str, node: Node, weight: Weight, values: np.ndarray)
     """Bring a weight from H, W, in, out to the framework's layout."""
     if framework == "torch" and values.ndim > 1:
         return np.moveaxis(values, (-1, -2), (0, 1))
-    return values.reshape(stored_shape(node, weight)) if framework == "tensorflow" else values
+    return values.reshape(by_channel(node, weight)) if framework == "tensorflow" else values
 
 
 def from_framework(framework: str, weight: Weight, values: np.ndarray) -> np.ndarray:
