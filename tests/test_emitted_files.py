@@ -169,6 +169,12 @@ heads: {{Logits: [global_avg_pool]}}
     ("body", "said"),
     [
         ("{conv: 2, kernel: 3, stride: 2, dilation: 2, name: a}", "stride and dilation"),
+        ("{depthwise_conv: 3, padding: same, stride: 2, dilation: 2, name: a}", "and dilation"),
+        ("{depthwise_conv: 3, padding: same, stride: 1x2, name: a}", "whose strides differ"),
+        (
+            "{separable_conv: 2, kernel: 3, padding: same, stride: 2x1, name: a}",
+            "whose strides differ",
+        ),
         (
             "{conv: 2, kernel: 1, name: a, end_point: true}, {identity, from: input, name: b}",
             "`cell/a`",

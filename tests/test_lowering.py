@@ -14,7 +14,10 @@ from archcompiler.lowering import FileNames, UnitStyle, file_doc, short_size
 from archcompiler.ops.batch_norm import BatchNorm
 from archcompiler.ops.conv import Conv
 from archcompiler.ops.dense import Dense
+from archcompiler.ops.depthwise_conv import DepthwiseConv
 from archcompiler.ops.identity import Identity
+from archcompiler.ops.layer_norm import LayerNorm
+from archcompiler.ops.separable_conv import SeparableConv
 from archcompiler.source import parse
 
 NORM = BatchNorm(epsilon=1e-3, decay=0.9, gamma=True)
@@ -78,10 +81,14 @@ def test_a_table_builds_what_it_has_and_refuses_the_rest() -> None:
          "Convolution without bias, tanh"),
         (UnitStyle(Dense, True, NORM, "gelu", False), "dense bias norm gelu",
          "Dense layer with bias, batch norm, GELU"),
+        (UnitStyle(SeparableConv, True, None, "relu", False), "separable conv relu",
+         "Separable convolution with bias, ReLU"),
+        (UnitStyle(DepthwiseConv, False, LayerNorm(epsilon=1e-6), None, False),
+         "depthwise conv norm", "Depthwise convolution without bias, layer norm"),
     ],
 )  # fmt: skip
 def test_a_style_says_what_it_does(style: UnitStyle, parts: str, title: str) -> None:
-    assert " ".join(style.parts) == parts
+    assert " ".join(style.parts).replace("_", " ") == parts
     assert style.title == title
 
 
