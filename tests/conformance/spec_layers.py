@@ -22,6 +22,7 @@ from archcompiler.ops.avg_pool import AvgPool
 from archcompiler.ops.conv import Conv
 from archcompiler.ops.convolution import Depthwise
 from archcompiler.ops.dense import Dense
+from archcompiler.ops.layer_norm import LayerNorm
 from archcompiler.ops.max_pool import MaxPool
 from archcompiler.ops.pad import Pad
 from archcompiler.ops.unit import Unit
@@ -114,6 +115,10 @@ class LayerWriter(ABC):
             uneven = issubclass(op, Depthwise) and isinstance(values.get("stride"), str)
             result = shape_of(op, values, place.defaults, (shape,))
             if result is None or ((both or uneven) and self.likely(0.95)):
+                continue
+            # A layer norm of one channel is its beta, but for what float32 leaves of x - x in Keras.
+            norm = values.get("norm", place.defaults.get(op.key, {}).get("norm"))
+            if result[-1] == 1 and (op is LayerNorm or (norm and "layer_norm" in str(norm))):
                 continue
             self.budget -= 1
             layer = {op.key: written.pop(op.main, None) if op.main else None, **written}
