@@ -116,7 +116,7 @@ class LayerWriter(ABC):
             result = shape_of(op, values, place.defaults, (shape,))
             if result is None or ((both or uneven) and self.likely(0.95)):
                 continue
-            # A layer norm of one channel is its beta, but for what float32 leaves of x - x in Keras.
+            # A layer norm of one channel is its beta, but for what float32 leaves of x - x.
             norm = values.get("norm", place.defaults.get(op.key, {}).get("norm"))
             if result[-1] == 1 and (op is LayerNorm or (norm and "layer_norm" in str(norm))):
                 continue
