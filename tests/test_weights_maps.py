@@ -100,7 +100,7 @@ def test_a_variant_has_the_maps_of_what_it_extends() -> None:
 def test_shipped_maps_are_small() -> None:
     for path in (ROOT / "specs" / "weights").iterdir():
         lines = path.read_text("utf-8").splitlines()
-        assert len(lines) < 80
+        assert len(lines) < 100
         assert all(len(line) <= 100 for line in lines)
 
 
@@ -134,6 +134,11 @@ GOOD = MAP.read_text("utf-8")
         ("{dense: aux}", "{dnse: aux}", 18, "no `dnse`"),
         ("{dense: aux}", "{dense: aux, conv: aux}", 18, "is one"),
         ("{dense: aux}", "[aux]", 18, "mapping"),
+        ("{dense: aux}", "{dense: aux, tensors: {kernel: aux}}", 18, "one `{}`"),
+        ("{dense: aux}", '{dense: aux, tensors: {krnel: "{}"}}', 18, "no `krnel`"),
+        ("mix{}.b0", "mix{1..3}.b0", 16, "3 alternatives"),
+        ("mix{}.b0", "mix{2..1}.b0", 16, "`2..1` has no numbers"),
+        ("mix{}.b0", "mix{1..2..0}.b0", 16, "`1..2..0` has no numbers"),
         ("flatten: 4x3x4", "flatten: 12x4", 19, "`flatten` is a map"),
         ("flatten: 4x3x4", "flatten: 4x3x0", 19, "`flatten` is a map"),
         ("flatten: 4x3x4", "flatten: 3x4x4", 19, "the map flattens 3x4x4 for `Logits/Hidden`, "),
@@ -181,6 +186,25 @@ def test_what_is_required_is_compared_by_its_type(
     found = differences(plan(read_map(path), small()), small())
     here = [d for d in found if d.position and d.position.line == 16]
     assert {d.message.split("`")[1] for d in here} == set(apart)
+
+
+def test_a_layer_may_have_names_of_its_own(tmp_path: Path) -> None:
+    own = '{dense: aux, tensors: {kernel: "{}.w", bias: "{}.b"}}'
+    (tmp_path / "small.other.yaml").write_text(GOOD.replace("{dense: aux}", own, 1))
+    theirs = [plan(read_map(path), small()) for path in (MAP, tmp_path / "small.other.yaml")]
+    before, after = ({m.ours: m.theirs for m in found.matches} for found in theirs)
+    changed = {n: name for n, name in after.items() if name != before[n]}
+    assert sorted(changed.values()) == ["aux.b", "aux.w"]
+    assert all(before[n] in ("aux.weight", "aux.bias") for n in changed)
+
+
+def test_ranges_of_numbers() -> None:
+    assert [n for n, _ in pattern.names("a{1..3,x,10..20..5}")] == [
+        "a1", "a2", "a3", "ax", "a10", "a15", "a20"
+    ]  # fmt: skip
+    assert [n for n, _ in pattern.names("{1..}{..2}")] == ["1....2"]
+    [*_, (name, picks)] = pattern.names("block_{1..20}")
+    assert (name, pattern.fill("{76..152..4}.{}", [*picks, *picks])) == ("block_20", "152.20")
 
 
 def test_same_as_is_one_step(tmp_path: Path) -> None:

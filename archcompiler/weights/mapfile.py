@@ -89,14 +89,18 @@ def _layout(node: Node | None) -> Layout:
 def _tensors(node: Node | None) -> dict[str, dict[str, str]]:
     if node is None:
         return {}
+    return {
+        kind: _names(names, f"`{kind}`") for kind, names in _table(node, KINDS, "`tensors`").items()
+    }
+
+
+def _names(node: Node, what: str) -> dict[str, str]:
+    """Read what the tensors of a layer are called, by our names."""
     found = {}
-    for kind, names in _table(node, KINDS, "`tensors`").items():
-        table = {}
-        for weight, name in _table(names, WEIGHTS, f"`{kind}`").items():
-            table[weight] = _word(name)
-            if table[weight].count("{}") != 1:
-                _wrong(name.position, "the name needs one `{}`, where the layer's word goes")
-        found[kind] = table
+    for weight, name in _table(node, WEIGHTS, what).items():
+        found[weight] = _word(name)
+        if found[weight].count("{}") != 1:
+            _wrong(name.position, "the name needs one `{}`, where the layer's word goes")
     return found
 
 
@@ -130,7 +134,7 @@ def _layers(node: Node | None) -> tuple[dict[tuple[str, ...], Place], Place | No
 def _place(node: Node) -> Place:
     if isinstance(node, Scalar):
         return Place(word=node.text, kind="conv", flatten=None, position=node.position)
-    entries = _table(node, (*KINDS, "flatten"), "a layer of the source")
+    entries = _table(node, (*KINDS, "flatten", "tensors"), "a layer of the source")
     kinds = [kind for kind in KINDS if kind in entries]
     if len(kinds) != 1:
         _wrong(node.position, f"a layer of the source is one {one_of(KINDS)}")
@@ -141,8 +145,9 @@ def _place(node: Node) -> Place:
         if len(sizes) not in (0, 3) or not all(n.isdecimal() and 0 < int(n) < 2**31 for n in sizes):
             _wrong(entries["flatten"].position, "`flatten` is a map, as in `4x4x128`, or `none`")
         flatten = tuple(map(int, sizes))
-    word = _word(entries[kinds[0]])
-    return Place(word=word, kind=kinds[0], flatten=flatten, position=node.position)
+    own = _names(entries["tensors"], "`tensors`") if "tensors" in entries else None
+    word, kind = _word(entries[kinds[0]]), kinds[0]
+    return Place(word=word, kind=kind, flatten=flatten, position=node.position, tensors=own)
 
 
 def _requires(node: Node | None) -> tuple[Requirement, ...]:

@@ -24,13 +24,15 @@ WEIGHTS = (
 class Place:
     """One layer of the source: its word, its kind, and the map that it flattens, if any.
 
-    An empty `flatten` says that the source has the rows as the IR has them.
+    An empty `flatten` says that the source has the rows as the IR has them. `tensors` are what its
+    tensors are called where that is not what the table of its kind says.
     """
 
     word: str
     kind: str
     flatten: tuple[int, ...] | None
     position: Position
+    tensors: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -96,7 +96,7 @@ def plan(names: NameMap, network: Network) -> Plan:
             without += [(node, w) for w in node.weights]
             continue
         place = placed.get(path) or _other(names, path)
-        own = list(_matches(node, place, names.tensors.get(place.kind, {}))) if place else []
+        own = list(_matches(node, place, _names(names, place))) if place else []
         named = {match.weight for match in own}
         matches += own
         nameless += [(node, w) for w in node.weights if w not in named]
@@ -145,7 +145,9 @@ def _rows(
 
 def _depth_order(names: NameMap) -> tuple[str, ...]:
     """Return the source's layers, where the map has their words: `5` may be two layers."""
-    templates = [t for table in names.tensors.values() for t in table.values()]
+    own = [place.tensors for place in names.layers.values() if place.tensors is not None]
+    tables = [*names.tensors.values(), *own]
+    templates = dict.fromkeys(t for table in tables for t in table.values())
     layers = (t.replace("{}", w).rpartition("/")[0] for w in names.depth_order for t in templates)
     return tuple(dict.fromkeys(layers))
 
@@ -168,6 +170,11 @@ def _other(names: NameMap, path: str) -> Place | None:
     if names.others is None:
         return None
     return dataclasses.replace(names.others, word=names.others.word.replace("*", path))
+
+
+def _names(names: NameMap, place: Place) -> Mapping[str, str]:
+    """Return what the tensors of a layer are called."""
+    return place.tensors if place.tensors is not None else names.tensors.get(place.kind, {})
 
 
 def _matches(node: Node, place: Place, table: Mapping[str, str]) -> Iterator[Match]:
