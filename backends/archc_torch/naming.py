@@ -9,11 +9,11 @@ from archcompiler.names import camel_case, snake_case
 
 RESERVED = frozenset(
     {"Any", "END_POINTS", "F", "INPUT_SHAPE", "NamedTuple", "OrderedDict", "Output", "Size"}
-    | {"TRUNK", "Tensor", "WEIGHT_DECAY", "nn", "torch"}
+    | {"BIAS_DECAY", "TRUNK", "Tensor", "WEIGHT_DECAY", "nn", "torch"}
     | {"OTHER_KERNEL_INIT", "OTHER_BIAS_INIT", "OTHER_DECAY"}
     | {"ChannelAffine", "Flatten", "GlobalAvgPool", "LayerNorm2d", "LayerScale"}
     | {"PaddedAvgPool2d", "PaddedConv2d", "PaddedMaxPool2d", "Scale"}
-    | {"chain", "check_size", "loss", "truncated_normal_", "variance_scaling_"}
+    | {"activation_module", "chain", "check_size", "loss", "truncated_normal_", "variance_scaling_"}
     | {"ValueError", "bool", "dict", "float", "int", "isinstance", "list", "str", "super", "tuple"}
     | {*keyword.kwlist}
 )

@@ -81,12 +81,10 @@ def init_lines(network: Network) -> InitLines:
     """Write the loop that draws every weight, with one default and named exceptions."""
     helpers: dict[str, None] = {}
     constants: list[str] = []
-    units = [n for n in network.walk() if isinstance(n.op, Unit)]
-    kinds = sorted({"nn.Linear" if n.op.key == "dense" else "nn.Conv2d" for n in units})
+    units = any(isinstance(n.op, Unit) for n in network.walk())
     lines: list[str] = []
     if units:
-        kind = kinds[0] if len(kinds) == 1 else f"({', '.join(kinds)})"
-        lines.append(f"            if isinstance(module, {kind}):")
+        lines.append(f"            if isinstance(module, {_unit_kinds(network)}):")
         kernels = {_owner(n, w): w.init for n, w in _weights(network) if w.name == "kernel"}
         biases = {_owner(n, w): w.init for n, w in _weights(network) if w.name == "bias"}
         lines += _draw(kernels, "module.weight", "OTHER_KERNEL_INIT", helpers, constants, 16)
@@ -191,23 +189,19 @@ def _statement(
 
 
 def weight_decay(network: Network) -> DecayLines:
-    """Write the optimizer's groups: by rank where all kernels decay alike, else by name."""
+    """Write the optimizer's groups: by kind where one kind's weights decay alike, else by name."""
+    decays: dict[str, set[float]] = {"kernel": set(), "bias": set()}
+    for _, w in _weights(network):
+        if w.name in decays:
+            decays[w.name].add(w.decay)
     kernels = [w.decay for _, w in _weights(network) if w.name == "kernel"]
-    others = [w.decay for _, w in _weights(network) if w.name != "kernel"]
     common = Counter(kernels).most_common(1)[0][0] if kernels else 0.0
     constants = [f"WEIGHT_DECAY = {common!r}"]
-    if set(kernels) <= {common} and not any(others):
-        return DecayLines(
-            constants=tuple(constants),
-            lines=(
-                "        kernels = [p for p in self.parameters() if p.ndim > 1]",
-                "        others = [p for p in self.parameters() if p.ndim == 1]",
-                "        return [",
-                '            {"params": kernels, "weight_decay": weight_decay},',
-                '            {"params": others, "weight_decay": 0.0},',
-                "        ]",
-            ),
-        )
+    if len(decays["kernel"]) <= 1 and decays["bias"] <= {0.0}:
+        return DecayLines(constants=tuple(constants), lines=_GROUPS)
+    if len(decays["kernel"]) == len(decays["bias"]) == 1:
+        constants.append(f"BIAS_DECAY = {decays['bias'].pop()!r}")
+        return DecayLines(constants=tuple(constants), lines=_groups_with_biases(network))
     exceptions = {
         key(n, w): w.decay
         for n, w in _weights(network)
@@ -215,14 +209,46 @@ def weight_decay(network: Network) -> DecayLines:
     }
     items = [f"{literal(name)}: {decay!r}" for name, decay in exceptions.items()]
     constants += Expression("OTHER_DECAY = {", items, close="}").lines(0)
-    return DecayLines(
-        constants=tuple(constants),
-        lines=(
-            "        groups: dict[float, list[nn.Parameter]] = {}",
-            "        for name, parameter in self.named_parameters():",
-            "            usual = weight_decay if parameter.ndim > 1 else 0.0",
-            "            decay = OTHER_DECAY.get(name, usual)",
-            "            groups.setdefault(decay, []).append(parameter)",
-            '        return [{"params": p, "weight_decay": d} for d, p in groups.items()]',
-        ),
+    return DecayLines(constants=tuple(constants), lines=_GROUPS_BY_NAME)
+
+
+_GROUPS = (
+    '        """Return the optimizer\'s groups: kernels decay, biases and norms do not."""',
+    "        kernels = [p for p in self.parameters() if p.ndim > 1]",
+    "        others = [p for p in self.parameters() if p.ndim == 1]",
+    "        return [",
+    '            {"params": kernels, "weight_decay": weight_decay},',
+    '            {"params": others, "weight_decay": 0.0},',
+    "        ]",
+)
+_GROUPS_BY_NAME = (
+    '        """Return the optimizer\'s groups: kernels decay, and what is in OTHER_DECAY."""',
+    "        groups: dict[float, list[nn.Parameter]] = {}",
+    "        for name, parameter in self.named_parameters():",
+    "            usual = weight_decay if parameter.ndim > 1 else 0.0",
+    "            decay = OTHER_DECAY.get(name, usual)",
+    "            groups.setdefault(decay, []).append(parameter)",
+    '        return [{"params": p, "weight_decay": d} for d, p in groups.items()]',
+)
+
+
+def _groups_with_biases(network: Network) -> tuple[str, ...]:
+    """Write the groups of a network whose biases decay, but those of norms, which are betas."""
+    return (
+        '        """Return the optimizer\'s groups: kernels and biases decay, norms do not."""',
+        f"        layers = [m for m in self.modules() if isinstance(m, {_unit_kinds(network)})]",
+        "        biases = {id(m.bias) for m in layers if m.bias is not None}",
+        "        groups: dict[float, list[nn.Parameter]] = {}",
+        "        for parameter in self.parameters():",
+        "            usual = BIAS_DECAY if id(parameter) in biases else 0.0",
+        "            decay = weight_decay if parameter.ndim > 1 else usual",
+        "            groups.setdefault(decay, []).append(parameter)",
+        '        return [{"params": p, "weight_decay": d} for d, p in groups.items()]',
     )
+
+
+def _unit_kinds(network: Network) -> str:
+    """Return the modules that have kernels, as the second argument of `isinstance`."""
+    units = [n for n in network.walk() if isinstance(n.op, Unit)]
+    kinds = sorted({"nn.Linear" if n.op.key == "dense" else "nn.Conv2d" for n in units})
+    return kinds[0] if len(kinds) == 1 else f"({', '.join(kinds)})"
