@@ -308,11 +308,12 @@ def _lrn(lines: Lines, node: Node) -> Call:
 
 def _activate(lines: Lines, node: Node) -> Call:
     function = cast(Activate, node.op).function
-    if function is None:
+    # A parameter that may be `none` is one of a single function, in Keras's own word for it.
+    if function is None and "function" not in node.expressions:
         return Call("layers.Identity")
     if function == "gelu":
         return Call(lines.need("GELU"))
-    word = Arg(keyword="activation", value=function, field="function", positional=True)
+    word = Arg(keyword="activation", value=function or "linear", field="function", positional=True)
     return Call("layers.Activation", (word,))
 
 

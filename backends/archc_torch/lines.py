@@ -267,6 +267,9 @@ def _lrn(lines: Lines, node: Node) -> Call:
 
 def _activate(lines: Lines, node: Node) -> Call:
     function = cast(Activate, node.op).function
+    if "function" in node.expressions and function != "softmax":
+        name = Arg(keyword="name", value=function or "none", field="function", positional=True)
+        return Call(lines.need("activation_module"), (name,))
     args = (Arg(keyword="dim", value=1),) if function == "softmax" else ()
     return Call(ACTIVATION_MODULES[function], args)
 
