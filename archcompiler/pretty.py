@@ -89,6 +89,25 @@ class Expression:
         return result
 
 
+class Comprehension(Expression):
+    """A comprehension: its item and its loop, each on a line of its own where one is too short."""
+
+    __slots__ = ()
+
+    def flat(self) -> str:
+        """Return the expression on one line."""
+        return f"{self.open}{' '.join(map(one_line, self.arguments))}{self.close}{self.tail}"
+
+    def lines(self, indent: int, prefix: str = "", suffix: str = "") -> list[str]:
+        """Lay the expression out, as `Expression` does."""
+        flat = f"{' ' * indent}{prefix}{self.flat()}{suffix}"
+        if len(flat) <= WIDTH:
+            return [flat]
+        parts = [f"{' ' * (indent + 4)}{one_line(a)}" for a in self.arguments]
+        end = f"{' ' * indent}{self.close}{self.tail}{suffix}"
+        return [f"{' ' * indent}{prefix}{self.open}", *parts, end]
+
+
 def call(function: str, *arguments: str | Expression, tail: str = "") -> Expression:
     """Return a call."""
     return Expression(f"{function}(", arguments, tail=tail)

@@ -7,7 +7,7 @@ named by its path, dots for slashes; inside a block's function the path starts w
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from archc_tensorflow.lines import Lines
@@ -15,7 +15,17 @@ from archc_tensorflow.naming import LOCALS, Layers, splits
 from archcompiler.definition import Definition
 from archcompiler.fields import shape_text
 from archcompiler.ir import Fork, Group, Instance, Node, Value
-from archcompiler.pretty import Expression, array, assign, call, literal, statement, variable
+from archcompiler.pretty import (
+    Expression,
+    array,
+    assign,
+    call,
+    literal,
+    one_line,
+    statement,
+    variable,
+)
+from archcompiler.runs import Run, runs
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -32,6 +42,15 @@ class Step:
     outputs: tuple[Value, ...]
     variables: tuple[str, ...]
     before: Step | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A step, and the variables that it reads and gives."""
+
+    step: Step
+    inputs: tuple[str, ...]
+    targets: tuple[str, ...]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -148,6 +167,7 @@ class Statements:
         read |= dict.fromkeys(wanted, float("inf"))
         places = {step: index for index, step in enumerate(live)}
         final = live[-1] if returns and live and live[-1].outputs == tuple(wanted) else None
+        lines: list[_Line] = []
         for index, step in enumerate(live):
             inputs = [self.variables[v] for v in step.inputs]
             until = places.get(step.before, index) if step.before else float("inf")
@@ -159,7 +179,13 @@ class Statements:
                     name = self.unused(step.node.name if len(step.outputs) == 1 else name)
                 self.hold(value, name)
                 targets.append(name)
-            self.write_step(step, inputs, targets, final=step is final)
+            lines.append(_Line(step, tuple(inputs), tuple(targets)))
+        for run in runs([(line.step.path, self.rest(line)) for line in lines]):
+            line = lines[run.start]
+            if run.base:
+                self.write_loop(line, run)
+            else:
+                self.write_step(line, final=line.step is final)
         return [self.variables[v] for v in wanted]
 
     def hold(self, value: Value, name: str) -> None:
@@ -189,10 +215,30 @@ class Statements:
             return "name"
         return f'f"{{name}}.{path.removeprefix(self.prefix + "/").replace("/", ".")}"'
 
-    def write_step(
-        self, step: Step, inputs: Sequence[str], targets: Sequence[str], *, final: bool
-    ) -> None:
+    def rest(self, line: _Line) -> Hashable:
+        """Return what of a step a loop must not change; None for what stands in no loop."""
+        node, [target, *more] = line.step.node, line.targets
+        if not isinstance(node.op, Instance) or more or line.inputs != (target,):
+            return None
+        texts = tuple(map(one_line, self.definition.arguments(node)))
+        return self.calls[node].name, texts, target, node.output.shape
+
+    def write_loop(self, line: _Line, run: Run) -> None:
+        """Write one statement for steps that differ in the number behind their names."""
+        node = line.step.node
+        number = self.unused("i")
+        self.taken.discard(number)
+        place = "" if not self.prefix else "{name}."
+        base = run.base.removeprefix(f"{self.prefix}/" if self.prefix else "").replace("/", ".")
+        label = f'f"{place}{base}{{{number}}}"'
+        made = call(self.calls[node].name, *line.inputs, label, *self.definition.arguments(node))
+        comment = shape_text(node.output.shape) if self.comments else ""
+        self.body.append(f"    for {number} in {run.numbers}:")
+        self.body += assign(line.targets[0], made, 8, comment)
+
+    def write_step(self, line: _Line, *, final: bool) -> None:
         """Write one step; what is `final` is returned."""
+        step, inputs, targets = line.step, line.inputs, line.targets
         node, label = step.node, self.label(step.path)
         texts = self.definition.arguments(node)
         prefix = "return " if final else f"{', '.join(targets)} = "

@@ -13,6 +13,7 @@ from archcompiler.fields import shape_text
 from archcompiler.ir import Fork, Graph, Group, Node, Value
 from archcompiler.pretty import (
     WIDTH,
+    Comprehension,
     Expression,
     array,
     assign,
@@ -21,6 +22,10 @@ from archcompiler.pretty import (
     literal,
     paragraph,
 )
+from archcompiler.runs import runs
+
+_IN_LOOP = WIDTH - 20
+"""The longest layer that a loop in a chain of a chain has room for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,11 +147,22 @@ class Classes:
 
     def chain(self, definition: Definition, graph: Graph) -> Expression:
         """Return a straight list of layers as one module."""
-        parts = []
+        layers: list[tuple[str, Expression]] = []
         for node in graph.nodes:
             made = self.construct(definition, node)
             assert made is not None, "a straight list has modules only"
-            parts.append(keyword(node.name, made))
+            layers.append((node.name, made))
+        parts: list[str | Expression] = []
+        number = "i"
+        while any(p.name == number for p in definition.params):
+            number += "_"
+        for run in runs([(name, made.flat()) for name, made in layers]):
+            item = f'f"{run.base}{{{number}}}": {layers[run.start][1].flat()}'
+            if run.base and len(item) <= _IN_LOOP:
+                loop = f"for {number} in {run.numbers}"
+                parts.append(Comprehension("**{", (item, loop), close="}"))
+            else:
+                parts += [keyword(n, made) for n, made in layers[run.start : run.stop]]
         return call(self.lines.need("chain"), *parts)
 
 
