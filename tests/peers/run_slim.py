@@ -1,4 +1,4 @@
-"""Runs tf-slim's Inception V3: `run_slim.py FOLDER`, in a process that has Keras 2 for it.
+"""Runs a network of tf-slim's: `run_slim.py FOLDER NAME`, in a process that has Keras 2 for it.
 
 Reads `images.npy` and `weights.npz`, which has every variable by its name, no more and no fewer.
 Writes `points.npz`.
@@ -25,17 +25,18 @@ for module in pkgutil.iter_modules(source.__path__):
     sys.modules[f"tf_keras.legacy_tf_layers.{module.name}"] = found
 
 
-def main(folder: Path) -> None:
+def main(folder: Path, name: str) -> None:
     import tensorflow.compat.v1 as tf
     import tf_slim as slim
-    from tf_slim.nets import inception_v3
 
+    nets = importlib.import_module(f"tf_slim.nets.{name}")
+    scope, network = getattr(nets, f"{name}_arg_scope"), getattr(nets, name)
     images = np.load(folder / "images.npy")
     weights = np.load(folder / "weights.npz")
     with tf.Graph().as_default(), tf.Session() as session:
         batch = tf.placeholder(tf.float32, images.shape)
-        with slim.arg_scope(inception_v3.inception_v3_arg_scope()):
-            _, points = inception_v3.inception_v3(batch, is_training=False)
+        with slim.arg_scope(scope()):
+            _, points = network(batch, is_training=False)
         variables = {v.op.name: v for v in tf.global_variables()}
         odd = variables.keys() ^ set(weights.files)
         if odd:
@@ -46,4 +47,4 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), sys.argv[2])

@@ -1,11 +1,11 @@
-"""Inception V3 is TF-slim's, whose every variable has one name in the spec."""
+"""Inception V1 and V3 are TF-slim's, whose every variable has one name in the spec."""
 
 from __future__ import annotations
 
 import importlib.util
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ import pytest
 from support import Array, Twins, compare
 
 from archcompiler.ir import Totals
+from archcompiler.weights.sources import find_plan
 
 RUN = Path(__file__).with_name("run_slim.py")
 PARTS = {
@@ -33,11 +34,11 @@ RENAMED = {
 
 
 @pytest.fixture
-def pair(twins: Callable[..., Twins]) -> Twins:
+def slim_twins(twins: Callable[..., Twins]) -> Callable[..., Twins]:
     for package in ("tf_slim", "tf_keras"):
         if importlib.util.find_spec(package) is None:
             pytest.skip(f"{package} is not installed (CONTRIBUTING.md says how)")
-    return twins("inception_v3")
+    return twins
 
 
 def in_slim(pair: Twins) -> dict[str, Array]:
@@ -51,20 +52,42 @@ def in_slim(pair: Twins) -> dict[str, Array]:
     return found
 
 
-def test_every_end_point_agrees(pair: Twins, tmp_path: Path, figure: Callable[..., None]) -> None:
+def agrees(
+    pair: Twins, weights: Mapping[str, Array], folder: Path, figure: Callable[..., None]
+) -> None:
+    """Run TF-slim's network with these weights, and compare every end point."""
+    name = pair.network.name
+    np.save(folder / "images.npy", pair.images)
+    np.savez(folder / "weights.npz", **weights)
+    run = subprocess.run([sys.executable, RUN, folder, name], capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    with np.load(folder / "points.npz") as points:
+        wanted = dict(points)
+    assert wanted.keys() == set(pair.end_points)
+    for framework, found in (("torch", pair.torch_points), ("tensorflow", pair.keras_points)):
+        comparison = compare({name: found[name] for name in pair.end_points}, wanted)
+        figure(f"{name}, {framework}", f"tf_slim.nets.{name}", comparison)
+        assert not comparison.apart
+
+
+def test_inception_v3(
+    slim_twins: Callable[..., Twins], tmp_path: Path, figure: Callable[..., None]
+) -> None:
+    pair = slim_twins("inception_v3")
     weights = in_slim(pair)
     assert sum(w.size for w in weights.values()) == 27_179_376
     assert pair.network.totals() == Totals(
         params=27_179_376, trainable=27_143_152, macs=5_718_899_296
     )
-    np.save(tmp_path / "images.npy", pair.images)
-    np.savez(tmp_path / "weights.npz", **weights)
-    run = subprocess.run([sys.executable, RUN, tmp_path], capture_output=True, text=True)
-    assert run.returncode == 0, run.stderr
-    with np.load(tmp_path / "points.npz") as points:
-        wanted = dict(points)
-    assert wanted.keys() == set(pair.end_points)
-    for framework, found in (("torch", pair.torch_points), ("tensorflow", pair.keras_points)):
-        comparison = compare({name: found[name] for name in pair.end_points}, wanted)
-        figure(f"inception_v3, {framework}", "tf_slim.nets.inception_v3", comparison)
-        assert not comparison.apart
+    agrees(pair, weights, tmp_path, figure)
+
+
+def test_inception_v1(
+    slim_twins: Callable[..., Twins], tmp_path: Path, figure: Callable[..., None]
+) -> None:
+    """The shipped map gives the names; slim refuses one too many or too few."""
+    pair = slim_twins("inception_v1")
+    names = {m.theirs: m.ours for m in find_plan(pair.network, "slim").matches if m.theirs}
+    weights = {theirs: pair.weights[ours] for theirs, ours in names.items()}
+    assert sum(w.size for w in weights.values()) == 6_632_184
+    agrees(pair, weights, tmp_path, figure)
