@@ -5,12 +5,13 @@ from __future__ import annotations
 import ast
 import hashlib
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from emitted import EVERY_NAME, NAMES, SPECS, files, network
+from emitted import EVERY_NAME, NAMES, READ, SPECS, files, network
 from harness import FRAMEWORKS
 
 from archcompiler.backend import backend
@@ -28,7 +29,7 @@ def folder(shared_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     for framework in FRAMEWORKS:
         # A folder called `torch` would make ruff take the package for one of ours.
         (home / f"for_{framework}").mkdir()
-        for name in NAMES:
+        for name in (*NAMES, *READ):
             for file, text in files(name, framework).items():
                 if file.endswith(".py"):
                     path = home / f"for_{framework}" / file.replace(".py", f"_{name}.py")
@@ -61,7 +62,7 @@ def test_mypy_finds_nothing(folder: Path, framework: str) -> None:
     _tool("mypy", "--config-file=", "--cache-dir=.cache", *strict, *found, "benchmark.py", cwd=home)
 
 
-@pytest.mark.parametrize("name", [n for n in NAMES if n != "long_names"])
+@pytest.mark.parametrize("name", [n for n in (*NAMES, *READ) if n != "long_names"])
 def test_lines_fit_88_columns(name: str) -> None:
     for framework in FRAMEWORKS:
         for file, text in files(name, framework).items():
@@ -73,6 +74,32 @@ def test_lines_fit_88_columns(name: str) -> None:
 def test_inception_v3_stays_readable() -> None:
     assert len(files("inception_v3", "torch")["model.py"].splitlines()) <= 400
     assert len(files("inception_v3", "tensorflow")["model.py"].splitlines()) <= 300
+
+
+LOOPS = {
+    "torch": (
+        'self.Repeat = chain(**{f"block35_{i}": Block35(320) for i in range(1, 11)})',
+        'self.Repeat_1 = chain(**{f"block17_{i}": Block17(1088) for i in range(1, 21)})',
+        'f"block8_{i}": Block8(2080, factor=0.2, activation="relu")\n'
+        "                for i in range(1, 10)",
+    ),
+    "tensorflow": (
+        'for i in range(1, 11):\n        x = block35(x, f"Repeat.block35_{i}")',
+        'for i in range(1, 21):\n        x = block17(x, f"Repeat_1.block17_{i}")',
+        'for i in range(1, 10):\n        x = block8(x, f"Repeat_2.block8_{i}", factor=0.2, ',
+    ),
+}
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_inception_resnet_v2_says_everything_once(framework: str) -> None:
+    """Repeats are loops; a block with a ReLU and one without are one class; biases decay alike."""
+    text = files("inception_resnet_v2", framework)["model.py"]
+    for loop in LOOPS[framework]:
+        assert text.count(loop) == 1
+    assert len(re.findall(r"^(?:class|def) block\w*", text, re.MULTILINE | re.IGNORECASE)) == 3
+    assert "OTHER_DECAY" not in text
+    assert len(text.splitlines()) <= 400
 
 
 @pytest.mark.parametrize("name", NAMES)

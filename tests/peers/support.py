@@ -87,7 +87,9 @@ class Twins:
 
         from archc_torch.weights import key
 
-        model = self.torch_class()().eval().to(getattr(torch, self.dtype))
+        network = self.torch_class()
+        network.init_weights = lambda model: None  # which takes seconds, for nothing
+        model = network().eval().to(getattr(torch, self.dtype))
         state = {
             key(node, w): torch.from_numpy(in_torch(self.weights[node.weight_name(w)]))
             for node in self.network.walk()

@@ -7,12 +7,19 @@ from collections.abc import Callable
 import pytest
 from support import TOLERANCE, Twins, compare, difference
 
-END_POINTS = {"inception_v3": 22, "googlenet": 23, "inception_v3_torchvision": 22}
+END_POINTS = {
+    "inception_v3": 22, "googlenet": 23, "inception_v3_torchvision": 22, "inception_v1": 18,
+    "inception_v4": 27, "inception_resnet_v1": 16, "inception_resnet_v2": 20,
+}  # fmt: skip
 """The networks, and how many end points each has."""
+LONG = ("inception_v1", "inception_v4", "inception_resnet_v1", "inception_resnet_v2")
 
 
 # Of the module, so that the tests of one network come together and share what is built for it.
-@pytest.fixture(scope="module", params=END_POINTS)
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(n, marks=[pytest.mark.long] * (n in LONG)) for n in END_POINTS],
+)
 def name(request: pytest.FixtureRequest) -> str:
     found: str = request.param
     return found
@@ -53,6 +60,7 @@ def test_evaluation_returns_the_logits(twins: Callable[..., Twins], name: str) -
     assert difference(logits, pair.keras_points[output]) <= TOLERANCE["float32"]
 
 
+@pytest.mark.parametrize("name", END_POINTS)
 def test_macs_are_what_torch_counts(twins: Callable[..., Twins], name: str) -> None:
     import torch
     from torch.utils.flop_counter import FlopCounterMode

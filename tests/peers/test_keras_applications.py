@@ -1,12 +1,18 @@
-"""Inception V3 is that of `keras.applications`."""
+"""Inception V3 and Inception-ResNet V2 are those of `keras.applications`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from support import Points, Twins, compare, softmax
+
+from archcompiler import weights
+
+# Keras turns variables into arrays in a way that numpy will drop.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
 
 @pytest.fixture
@@ -78,3 +84,62 @@ def test_weights_are_as_many(pair: Twins) -> None:
     peer = peer_with_weights(pair)
     assert peer.count_params() == 23_851_784
     assert pair.network.totals(inference=True).params == 23_851_784
+
+
+# Inception-ResNet V2
+
+STEM = {
+    "Conv2d_1a_3x3": "activation",
+    "Conv2d_2a_3x3": "activation_1",
+    "Conv2d_2b_3x3": "activation_2",
+    "MaxPool_3a_3x3": "max_pooling2d",
+    "Conv2d_3b_1x1": "activation_3",
+    "Conv2d_4a_3x3": "activation_4",
+    "MaxPool_5a_3x3": "max_pooling2d_1",
+}
+BLOCKS = {
+    **{name: name.lower() for name in ("Mixed_5b", "Mixed_6a", "Mixed_7a")},
+    "Repeat": "block35_10_ac",
+    "Repeat_1": "block17_20_ac",
+    "PreAuxLogits": "block17_20_ac",
+    "Repeat_2": "block8_9_ac",
+    "Block8": "custom_scale_layer_39",  # the last block has no activation
+    "Conv2d_7b_1x1": "conv_7b_ac",
+    "PreLogitsFlatten": "avg_pool",
+    "Logits": "predictions",
+}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("size", [107, 299])
+def test_inception_resnet_v2(
+    twins: Callable[..., Twins], figure: Callable[..., None], tmp_path: Path, size: int
+) -> None:
+    """Its weights come through the shipped map, and go back."""
+    import keras
+
+    pair = twins("inception_resnet_v2", f"input={size}x{size}")
+    keras.backend.clear_session()
+    peer = keras.applications.InceptionResNetV2(
+        weights=None, classifier_activation=None, input_shape=(size, size, 3)
+    )
+    assert peer.count_params() == pair.network.totals(inference=True).params == 55_873_736
+    file = tmp_path / "theirs.weights.h5"
+    weights.export_weights(file, pair.network, pair.weights, "keras")
+    peer.load_weights(file)
+    peer.save_weights(file)
+    back = weights.import_weights(file, pair.network, "keras").tensors
+    wanted = {n: w for n, w in pair.weights.items() if not n.startswith("AuxLogits/")}
+    assert back.keys() == wanted.keys()
+    assert all((back[name] == value).all() for name, value in wanted.items())
+
+    outputs = {n: peer.get_layer(layer).output for n, layer in (STEM | BLOCKS).items()}
+    points = keras.Model(peer.input, outputs)(pair.images, training=False)
+    theirs = {name: value.numpy() for name, value in points.items()}
+    theirs["Predictions"] = softmax(theirs["Logits"])
+    for framework, found in (("torch", pair.torch_points), ("tensorflow", pair.keras_points)):
+        assert found.keys() - theirs.keys() == {"AuxLogits"}  # the peer has none
+        comparison = compare({name: found[name] for name in pair.end_points}, theirs)
+        peers = f"keras.applications.InceptionResNetV2, {size}"
+        figure(f"inception_resnet_v2, {framework}", peers, comparison)
+        assert not comparison.apart
