@@ -28,6 +28,7 @@ COMMANDS = {
     "weights": "Show, import and export weights.",
     "bench": "Measure the emitted code, several backends side by side.",
     "resolve": "Write a spec with everything expanded.",
+    "new": "Start a variant of a spec.",
     "explain": "Say what an error code means, or where a layer's values come from.",
     "schema": "Write the JSON Schema that editors read.",
     "env": "Show versions, and which backends can run here.",

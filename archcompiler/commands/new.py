@@ -1,0 +1,65 @@
+"""`archc new`: start a variant of a spec."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from archcompiler import names
+from archcompiler.commands.common import located
+from archcompiler.compiler import trace_file
+from archcompiler.errors import USAGE_OR_ENVIRONMENT, ArchcError, Diagnostic
+from archcompiler.locate import shipped
+from archcompiler.variant import SCHEMA_FILE, text
+
+
+@click.command()
+@click.argument("name")
+@click.option("--from", "base", required=True, metavar="SPEC", help="What the variant extends.")
+def command(name: str, base: str) -> None:
+    """Write NAME.yaml, a variant of a spec, with commented places to start.
+
+    NAME may have a folder before it, in which the file is written. The spec is a shipped one, or a
+    file in that folder or below.
+
+    \b
+    archc new my_net --from inception_v3
+    """
+    path = Path(f"{name.removesuffix('.yaml')}.yaml")
+    if problem := names.problem(path.stem):
+        free = names.free_name(path.stem)
+        raise click.UsageError(problem + (f", try `{free}`" if free else ""))
+    found = located([base])
+    if len(found.specs) != 1 or found.assignments:
+        raise click.UsageError("say one spec after --from")
+    trace = trace_file(found.specs[0])
+    content = text(path.stem, _extends(base, found.specs[0], path), trace.spec, trace.network)
+    try:
+        with path.open("x", encoding="utf-8", newline="\n") as file:
+            file.write(content)
+    except FileExistsError:
+        raise _refused("E601", f"{path} is there already", "choose another name") from None
+    except OSError as error:
+        reason = (error.strerror or "unknown reason").lower()
+        raise _refused("E603", f"cannot write {path}: {reason}", None) from None
+    click.echo(f"{path}  extends {trace.network.name}")
+    if not (path.parent / SCHEMA_FILE).exists():
+        click.echo(f"for an editor's completion: archc schema > {path.parent / SCHEMA_FILE}")
+
+
+def _extends(word: str, base: Path, path: Path) -> str:
+    """Return how the new file names its base: a shipped one's name, or the way to the file."""
+    if word in shipped() and shipped()[word].resolve() == base.resolve():
+        return word
+    folder, target = path.parent.resolve(), base.resolve()
+    if not target.is_relative_to(folder):
+        message = f"{base} is outside the folder of {path}, where a variant finds its base"
+        raise _refused("E114", message, f"write the variant to {base.parent / path.name}")
+    return os.path.relpath(target, folder).replace(os.sep, "/")
+
+
+def _refused(code: str, message: str, hint: str | None) -> ArchcError:
+    diagnostic = Diagnostic(code=code, message=message, hint=hint)
+    return ArchcError(diagnostic, exit_code=USAGE_OR_ENVIRONMENT)
