@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from archcompiler.backend import Backend
+from archcompiler.escape import markdown, markdown_code, markdown_comment
 from archcompiler.fields import shape_text
 from archcompiler.ir import Network
 from archcompiler.ir_json import to_json
-from archcompiler.render import header, render
+from archcompiler.render import generated_from, render
 
 
 def emit(network: Network, backend: Backend) -> dict[str, str]:
@@ -28,9 +29,10 @@ def card(network: Network, backend: Backend) -> str:
     return render(
         "archcompiler",
         "card.md.jinja",
-        header=header(network.origin, "<!-- ") + " -->",
+        header=f"<!-- {generated_from(markdown_comment(network.origin))} -->",
         network=network,
-        summary=_markdown(network.summary),
+        origin=markdown_code(network.origin),
+        summary=markdown(network.summary),
         backend=backend,
         usage=backend.usage(network),
         input=shape_text(network.input.shape),
@@ -47,9 +49,3 @@ def _remark(network: Network, name: str) -> str:
                 return f"training only, loss weight {head.loss_weight}"
             return "output" if name == network.output else "end point only"
     return ""
-
-
-def _markdown(text: str) -> str:
-    """Escape free text for Markdown."""
-    escaped = "".join(f"\\{c}" if c in "\\`*_{}[]<>#|!&" else c for c in " ".join(text.split()))
-    return escaped.encode("ascii", "xmlcharrefreplace").decode("ascii")

@@ -17,6 +17,7 @@ from typing_extensions import override
 
 from archcompiler import __version__
 from archcompiler.errors import USAGE_OR_ENVIRONMENT, ArchcError, did_you_mean
+from archcompiler.escape import show_lines
 
 COMMANDS = {
     "check": "Check specs: shapes, references, expectations.",
@@ -82,10 +83,13 @@ class Archc(click.Group):
 
             report(error.diagnostics)
             ctx.exit(error.exit_code)
-        except (click.ClickException, click.exceptions.Exit, click.Abort):
+        except click.ClickException as error:  # whose message quotes words as they were given
+            vars(error)["message"] = show_lines(error.message)
+            raise
+        except (click.exceptions.Exit, click.Abort):
             raise
         except KeyboardInterrupt:
-            click.echo("archc: interrupted", err=True)
+            _tell("archc: interrupted")
             ctx.exit(INTERRUPTED)
         except BrokenPipeError:  # as `archc ... | head` does: nobody reads any more
             _drop_output()
@@ -99,20 +103,23 @@ def _unexpected(error: Exception, *, debug: bool) -> None:
     if debug:
         import traceback
 
-        click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
+        _tell("".join(traceback.format_exception(error)).rstrip("\n"))
     if isinstance(error, OSError):
         _drop_output()
         reason = (error.strerror or str(error)).lower()
         place = f"{error.filename}: " if error.filename else ""
-        click.echo(f"archc: {place}{reason}", err=True)
+        _tell(f"archc: {place}{reason}")
         return
     shown = " ".join(f"{type(error).__name__}: {error}".split())
-    click.echo(
+    _tell(
         "archc: this is a bug in archc, not in your spec. Please report it, with the spec and\n"
         "what `archc --debug` prints before it. In one line:\n"
-        f"{shown if len(shown) <= 500 else shown[:500] + '...'}",
-        err=True,
+        f"{shown if len(shown) <= 500 else shown[:500] + '...'}"
     )
+
+
+def _tell(text: str) -> None:
+    click.echo(show_lines(text), err=True)
 
 
 def _drop_output() -> None:

@@ -1,6 +1,7 @@
 """How diagnostics are shown: for people (full, concise), for programs (json), for GitHub's log.
 
-Whatever comes from a spec passes through `show`, so that no spec can drive a terminal or a log.
+Whatever archc prints goes through `say`, `put` or `report`, and so through `escape.py`: no spec can
+drive a terminal or a log.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from typing import Any, Literal, TextIO, get_args
 import click
 
 from archcompiler.errors import MOST_ERRORS_SHOWN, Diagnostic, Row
+from archcompiler.escape import annotation, annotation_property, json_document, show_lines
+from archcompiler.escape import show as show
 from archcompiler.position import Position
 
 Format = Literal["full", "concise", "json", "github"]
@@ -26,24 +29,13 @@ _INDENT = "   "
 _CUT = "..."
 
 
-def show(text: str) -> str:
-    """Escape what would not be seen, or would move the cursor: controls, bidi marks, odd spaces."""
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(
-        c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text
-    )
-
-
 def render(diagnostics: Sequence[Diagnostic], form: Format, *, color: bool = False) -> str:
     """Return the lines for `diagnostics`, without a last line end; empty where there are none.
 
     For people it is cut after 20; programs get all of them.
     """
     if form == "json":
-        import json
-
-        return json.dumps(documented(diagnostics), indent=2)
+        return json_document(documented(diagnostics))
     if form == "github":
         return "\n".join(map(_annotation, diagnostics))
     lines: list[str] = []
@@ -65,6 +57,16 @@ def report(diagnostics: Sequence[Diagnostic], form: Format = "full", *, err: boo
     if diagnostics or form == "json":
         stream = sys.stderr if err else sys.stdout
         click.echo(render(diagnostics, form, color=wants_color(stream)), err=err)
+
+
+def say(text: str, *, err: bool = False) -> None:
+    """Print lines for people, each escaped."""
+    click.echo(show_lines(text), err=err)
+
+
+def put(document: str) -> None:
+    """Print a document for programs, whose writer has escaped it: JSON or YAML."""
+    click.echo(document, nl=not document.endswith("\n"))
 
 
 # For people
@@ -201,17 +203,9 @@ def _annotation(diagnostic: Diagnostic) -> str:
     if position := diagnostic.position:
         fields = {"file": position.source.name, "line": position.line, "col": position.column}
     written = ",".join(
-        f"{k}={_property(v)}" for k, v in {**fields, "title": diagnostic.code}.items()
+        f"{k}={annotation_property(v)}" for k, v in {**fields, "title": diagnostic.code}.items()
     )
     parts = [show(diagnostic.message), *_columns(diagnostic.rows)]
     if diagnostic.hint:
         parts.append(f"hint: {show(diagnostic.hint)}")
-    return f"::{command} {written}::{_data(chr(10).join(parts))}"
-
-
-def _data(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-
-
-def _property(value: object) -> str:
-    return _data(show(str(value))).replace(":", "%3A").replace(",", "%2C")
+    return f"::{command} {written}::{annotation(chr(10).join(parts))}"

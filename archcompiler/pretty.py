@@ -1,7 +1,8 @@
 """Python source text in the form the formatter leaves alone.
 
 Two forms suffice: a call that fits its line, or one argument a line with a trailing comma. Spec
-text reaches code only as an identifier or through `literal`.
+text reaches code only as an identifier or through `literal` of `escape.py`, which is here by the
+same name.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import keyword as python
 import textwrap
 from collections.abc import Iterable
 
+from archcompiler.escape import docstring as docstring
+from archcompiler.escape import literal as literal
 from archcompiler.names import snake_case
 
 WIDTH = 88
@@ -17,35 +20,10 @@ LONGEST_NAME = 40
 """The longest name of a local variable or of a parameter that no one chose."""
 
 
-def literal(value: object) -> str:
-    """Write a constant in ruff's normal form; strings in double quotes, ASCII only."""
-    if isinstance(value, str):
-        return _string(value)
-    if isinstance(value, tuple):
-        inner = ", ".join(map(literal, value))
-        return f"({inner},)" if len(value) == 1 else f"({inner})"
-    if value is None or isinstance(value, bool | int | float):
-        return repr(value)
-    raise TypeError(f"no literal for {type(value).__name__}")
-
-
-def _string(value: str) -> str:
-    body = ascii(value)[1:-1].replace("\\'", "'")
-    if '"' in body and "'" not in body:
-        return f"'{body}'"
-    return '"' + body.replace('"', '\\"') + '"'
-
-
 def variable(name: str) -> str:
     """Return a name in snake case as it may stand for a variable."""
     found = snake_case(name)[:LONGEST_NAME].rstrip("_")
     return f"{found}_" if python.iskeyword(found) else found
-
-
-def docstring(text: str) -> str:
-    """Return free text as it may stand inside a docstring: one line, ASCII, nothing escapes."""
-    folded = " ".join(text.split()).replace("\\", "\\\\").replace('"', "'")
-    return folded.encode("ascii", "backslashreplace").decode("ascii")
 
 
 def paragraph(text: str, indent: int = 0, width: int = WIDTH) -> list[str]:

@@ -67,6 +67,8 @@ def _entry(key: str, value: object, indent: int) -> Iterator[str]:
 def _long(label: str, text: str, value: object, indent: int) -> Iterator[str]:
     """Fold text that is too long for a line; words stay whole."""
     folds = isinstance(value, str) and value.isprintable() and value == " ".join(value.split())
+    # A line of a log that starts with `::` may be a command to the program that keeps the log.
+    folds = folds and "::" not in str(value)
     if len(label) + 1 + len(text) <= WIDTH or not folds:
         yield f"{label} {text}"
         return
@@ -123,11 +125,12 @@ def _is_plain(text: str, inside_flow: bool) -> bool:
     if not re.match(r"[A-Za-z0-9(]", text) or not text.isprintable() or _NOT_TEXT.fullmatch(text):
         return False
     odd = r"[][{},:]" if inside_flow else r":( |$)"
-    return not re.search(odd, text) and " #" not in text and text == text.rstrip()
+    return not re.search(odd, text) and not re.search(" #|##\\[", text) and text == text.rstrip()
 
 
 def _quoted(text: str) -> str:
-    return '"' + "".join(_ESCAPES.get(c) or _escaped(c) for c in text) + '"'
+    body = "".join(_ESCAPES.get(c) or _escaped(c) for c in text)
+    return '"' + body.replace("##[", "#\\x23[") + '"'
 
 
 def _escaped(character: str) -> str:

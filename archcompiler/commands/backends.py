@@ -9,6 +9,7 @@ import click
 
 from archcompiler.backend import Backend, backend, backend_names
 from archcompiler.commands.common import Decorator
+from archcompiler.diagnostics import say
 from archcompiler.errors import USAGE_OR_ENVIRONMENT, ArchcError, Diagnostic
 
 
@@ -36,7 +37,7 @@ def runnable(names: Iterable[str]) -> list[Backend]:
     if missing and (asked or missing == known):
         raise ArchcError(*problems, exit_code=USAGE_OR_ENVIRONMENT)
     for one in missing:
-        click.echo(
+        say(
             f"skipped {one.name}: {one.title} is not installed (pip install '{one.requirement}')",
             err=True,
         )

@@ -12,6 +12,7 @@ from archcompiler.bench import run_benchmarks, table
 from archcompiler.build import emit
 from archcompiler.commands.backends import backend_option, runnable
 from archcompiler.commands.common import only_network, spec_argument
+from archcompiler.diagnostics import say
 from archcompiler.writer import write
 
 
@@ -44,6 +45,6 @@ def command(extra: tuple[str, ...], words: tuple[str, ...], names: tuple[str, ..
         folders = {one.name: Path(folder, one.name) for one in chosen}
         for one in chosen:
             write(folders[one.name], emit(network, one), source=network.source)
-        results = run_benchmarks(folders, extra, click.echo)
-    click.echo(f"\n{table(results)}")
+        results = run_benchmarks(folders, extra, say)
+    say(f"\n{table(results)}")
     raise click.exceptions.Exit(int(any(result.error for result in results)))

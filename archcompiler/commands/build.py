@@ -11,7 +11,7 @@ from archcompiler.backend import Backend, backend, backend_names
 from archcompiler.build import emit
 from archcompiler.commands.backends import backend_option
 from archcompiler.commands.common import all_networks, spec_argument
-from archcompiler.diagnostics import report
+from archcompiler.diagnostics import report, say
 from archcompiler.errors import USAGE_OR_ENVIRONMENT, ArchcError, Diagnostic, Row, listed
 from archcompiler.ir import Network
 from archcompiler.manifest import drift
@@ -103,7 +103,7 @@ def _plan(
 def _check(build: _Build) -> list[Diagnostic]:
     found = drift(build.folder, build.files)
     if not found:
-        click.echo(f"{build.folder} is up to date")
+        say(f"{build.folder} is up to date")
     return found
 
 
@@ -112,7 +112,7 @@ def _write(build: _Build, force: bool) -> ArchcError | None:
         done = write(build.folder, build.files, source=build.network.source, force=force)
     except ArchcError as error:
         return error
-    click.echo("\n".join(_lines(build, done)))
+    say("\n".join(_lines(build, done)))
     return None
 
 

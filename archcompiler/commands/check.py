@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +16,9 @@ from archcompiler.commands.common import (
     told_apart,
 )
 from archcompiler.compiler import compile_file, draft_file
-from archcompiler.diagnostics import Format, documented, report, show
+from archcompiler.diagnostics import Format, documented, put, report, say
 from archcompiler.errors import ArchcError, Diagnostic
+from archcompiler.escape import json_document
 from archcompiler.fields import Size, macs_text, shape_text
 from archcompiler.ir import Network
 from archcompiler.locate import Located
@@ -73,13 +73,13 @@ def command(words: tuple[str, ...], span: str | None, form: Format) -> None:
             everything += diagnostics
             continue
         if checked.network:
-            click.echo(one_line(checked.network, width))
+            say(one_line(checked.network, width))
         report(diagnostics, form, err=False)
     if form == "json":
         report(everything, form, err=False)
     elif len(found.specs) > 1:
         good = len(found.specs) - wrong
-        click.echo(f"{len(found.specs)} specs: {good} good, {wrong} wrong")
+        say(f"{len(found.specs)} specs: {good} good, {wrong} wrong")
     raise click.exceptions.Exit(exit_code)
 
 
@@ -121,13 +121,13 @@ def _check_sizes(found: Located, sizes: tuple[Size, ...], form: Format) -> int:
             diagnostics = told_apart(findings(surveyed), found, path)
             legal = document(draft, surveyed) if form == "json" else None
             if form != "json":
-                click.echo("\n".join(lines(draft, sizes, surveyed)))
+                say("\n".join(lines(draft, sizes, surveyed)))
         if form == "json":
             documents.append({"spec": str(path), "sizes": legal, "errors": documented(diagnostics)})
         else:
             report(diagnostics, form, err=False)
     if form == "json":
-        click.echo(json.dumps(documents, indent=2))
+        put(json_document(documents))
     return exit_code
 
 
@@ -139,7 +139,7 @@ def one_line(network: Network, width: int = 0) -> str:
     if network.training_heads:
         weights += f" ({used.params:,} without training heads)"
     parts = (
-        f"{show(network.name):<{width}}  {shape_text(network.input.shape)} -> "
+        f"{network.name:<{width}}  {shape_text(network.input.shape)} -> "
         f"{output.name} {shape_text(output.node.output.shape)}",
         weights,
         macs_text(used.macs),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,9 +9,11 @@ import click
 
 from archcompiler.commands.common import located, spec_argument
 from archcompiler.compiler import compile_file
+from archcompiler.diagnostics import put, say
 from archcompiler.diff import diff
 from archcompiler.diff_json import document
 from archcompiler.diff_text import to_text
+from archcompiler.escape import json_document
 from archcompiler.overrides import Assignment
 
 
@@ -41,12 +42,10 @@ def command(words: tuple[str, ...], form: str) -> None:
     result = diff(before, after)
     if form == "json":
         sides = (document_side(old, ()), document_side(new, found.assignments))
-        click.echo(json.dumps({"a": sides[0], "b": sides[1]} | document(result), indent=2))
+        put(json_document({"a": sides[0], "b": sides[1]} | document(result)))
     else:
         changes = " ".join(after.changes)
-        click.echo(
-            to_text(result, f"{before.name}  {old}", f"{after.name}  {new} {changes}".rstrip())
-        )
+        say(to_text(result, f"{before.name}  {old}", f"{after.name}  {new} {changes}".rstrip()))
     raise click.exceptions.Exit(int(not result.equal))
 
 

@@ -10,6 +10,7 @@ import click
 
 from archcompiler import __version__
 from archcompiler.backend import backend, backend_names
+from archcompiler.diagnostics import say
 from archcompiler.errors import ArchcError
 
 LIBRARIES = ("click", "jinja2", "pydantic", "pyyaml")
@@ -26,7 +27,7 @@ def command() -> None:
         *((f"backend {name}", _state(name)) for name in backend_names()),
     ]
     width = max(len(label) for label, _ in rows)
-    click.echo("\n".join(f"{label:<{width}}  {value}" for label, value in rows))
+    say("\n".join(f"{label:<{width}}  {value}" for label, value in rows))
 
 
 def version(distribution: str) -> str:

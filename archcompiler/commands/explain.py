@@ -7,6 +7,7 @@ import re
 import click
 
 from archcompiler.codes import CODES
+from archcompiler.diagnostics import say
 from archcompiler.errors import USAGE_OR_ENVIRONMENT, ArchcError, Diagnostic, did_you_mean
 
 CODE = re.compile(r"[Ee]?[0-9]+")
@@ -26,7 +27,7 @@ def command(words: tuple[str, ...]) -> None:
     archc explain inception_v3 Mixed_5b/Branch_1/Conv2d_0b_5x5
     """
     if not words:
-        click.echo("\n".join(f"{known}  {found.title}" for known, found in CODES.items()))
+        say("\n".join(f"{known}  {found.title}" for known, found in CODES.items()))
     elif len(words) == 1:
         _code(words[0])
     else:
@@ -40,7 +41,7 @@ def _code(code: str) -> None:
         hint = near or "`archc explain` lists them all; a layer is explained by its spec and path"
         diagnostic = Diagnostic(code="E706", message=f"there is no error code `{code}`", hint=hint)
         raise ArchcError(diagnostic, exit_code=USAGE_OR_ENVIRONMENT)
-    click.echo(f"{wanted}: {CODES[wanted].title}\n\n{CODES[wanted].text}")
+    say(f"{wanted}: {CODES[wanted].title}\n\n{CODES[wanted].text}")
 
 
 def _layer(words: tuple[str, ...]) -> None:
@@ -56,4 +57,4 @@ def _layer(words: tuple[str, ...]) -> None:
     if len(found.specs) != 1:
         raise click.UsageError(f"say one spec, got {len(found.specs)}")
     trace = trace_file(found.specs[0], found.assignments)
-    click.echo(Provenance(trace.draft, trace.network, trace.spec.patches).explain(paths[0]))
+    say(Provenance(trace.draft, trace.network, trace.spec.patches).explain(paths[0]))

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from archcompiler.commands.common import all_networks, located, spec_argument
-from archcompiler.diagnostics import report
+from archcompiler.diagnostics import report, say
 from archcompiler.errors import USAGE_OR_ENVIRONMENT, ArchcError, Diagnostic, Row
 from archcompiler.ir import Network
 from archcompiler.lock import is_ours, lock_path, read, to_text
@@ -70,7 +70,7 @@ def _check(path: Path, spec: Path, network: Network) -> None:
         raise ArchcError(
             _stale(f"{path} has the right figures, but is not as archc writes it", spec)
         )
-    click.echo(f"{path} is up to date")
+    say(f"{path} is up to date")
 
 
 def _write(path: Path, spec: Path, network: Network) -> None:
@@ -83,7 +83,7 @@ def _write(path: Path, spec: Path, network: Network) -> None:
                 "E603", f"cannot write {path}: it is not a regular file", "move it away, then lock"
             )
         if found == sha256(text.encode()):
-            click.echo(f"{path}  {what}, unchanged")
+            say(f"{path}  {what}, unchanged")
             return
         if found and not is_ours(path.read_text("utf-8", "replace")):
             raise _refused(
@@ -94,7 +94,7 @@ def _write(path: Path, spec: Path, network: Network) -> None:
     except OSError as error:
         raise unwritable(path, error) from None
     write_whole(path, text.encode())
-    click.echo(f"{path}  {what}")
+    say(f"{path}  {what}")
 
 
 def _stale(message: str, spec: Path) -> Diagnostic:

@@ -10,6 +10,7 @@ import click
 from archcompiler import names
 from archcompiler.commands.common import located
 from archcompiler.compiler import trace_file
+from archcompiler.diagnostics import say
 from archcompiler.errors import USAGE_OR_ENVIRONMENT, ArchcError, Diagnostic
 from archcompiler.locate import shipped
 from archcompiler.variant import SCHEMA_FILE, text
@@ -44,9 +45,9 @@ def command(name: str, base: str) -> None:
     except OSError as error:
         reason = (error.strerror or "unknown reason").lower()
         raise _refused("E603", f"cannot write {path}: {reason}", None) from None
-    click.echo(f"{path}  extends {trace.network.name}")
+    say(f"{path}  extends {trace.network.name}")
     if not (path.parent / SCHEMA_FILE).exists():
-        click.echo(f"for an editor's completion: archc schema > {path.parent / SCHEMA_FILE}")
+        say(f"for an editor's completion: archc schema > {path.parent / SCHEMA_FILE}")
 
 
 def _extends(word: str, base: Path, path: Path) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
 from archcompiler.commands.common import only_network, spec_argument
+from archcompiler.diagnostics import put
+from archcompiler.escape import json_document
 from archcompiler.resolve import document, to_yaml
 
 
@@ -25,6 +25,6 @@ def command(words: tuple[str, ...], form: str) -> None:
     """
     resolved = document(only_network(words))
     if form == "yaml":
-        click.echo(to_yaml(resolved), nl=False)
+        put(to_yaml(resolved))
     else:
-        click.echo(json.dumps(resolved, indent=2))
+        put(json_document(resolved))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from archcompiler.diagnostics import put
 from archcompiler.schema import text
 
 
@@ -19,4 +20,4 @@ def command() -> None:
     \b
     # yaml-language-server: $schema=archc.schema.json
     """
-    click.echo(text(), nl=False)
+    put(text())

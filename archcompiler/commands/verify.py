@@ -8,7 +8,7 @@ import click
 
 from archcompiler.commands.backends import backend_option, runnable, with_arrays
 from archcompiler.commands.common import all_networks, format_option, reported_as, spec_argument
-from archcompiler.diagnostics import Format, report
+from archcompiler.diagnostics import Format, report, say
 from archcompiler.emitted import DType
 from archcompiler.errors import Diagnostic
 
@@ -83,7 +83,7 @@ def command(
             if form == "json":
                 continue
             for line in verdict.lines(network, chosen, verified):
-                click.echo(line)
+                say(line)
             report(verified.differences, form, err=False)
     if form == "json":
         report(found, form, err=False)

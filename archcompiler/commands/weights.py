@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import click
 
 from archcompiler.commands.common import only_network
+from archcompiler.diagnostics import put, say
 from archcompiler.errors import listed
+from archcompiler.escape import json_document
 from archcompiler.ir import Network
 
 _file = click.argument("file", type=click.Path(path_type=Path))
@@ -63,7 +64,10 @@ def show_command(file: Path, words: tuple[str, ...], form: str) -> None:
         shown = showing.checked(file, only_network(words))
     else:
         shown = showing.contents(file)
-    click.echo(json.dumps(shown.document(), indent=2) if form == "json" else shown.text())
+    if form == "json":
+        put(json_document(shown.document()))
+    else:
+        say(shown.text())
 
 
 @command.command("import")
@@ -186,10 +190,10 @@ def _tell(report: Any, title: str, path: Path, form: str, *written: Path) -> Non
     from archcompiler.weights.report import wrapped
 
     if form == "json":
-        click.echo(json.dumps({**report.document(), "file": str(path)}, indent=2))
+        put(json_document({**report.document(), "file": str(path)}))
         return
-    click.echo(f"{title}\n{report.text()}")
+    say(f"{title}\n{report.text()}")
     for file in written or (path,):
-        click.echo(f"  written   {file}")
+        say(f"  written   {file}")
     for note in report.notes:
-        click.echo(wrapped(note))
+        say(wrapped(note))

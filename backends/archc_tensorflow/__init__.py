@@ -38,6 +38,7 @@ class TensorflowBackend(Backend):
     @override
     def usage(self, network: Network) -> str:
         from archc_tensorflow.lower import lower
+        from archcompiler.escape import markdown_code
         from archcompiler.render import render
         from archcompiler.softmax import gives_probabilities
 
@@ -55,7 +56,7 @@ class TensorflowBackend(Backend):
             helpers=module.helpers,
             losses={h.name: h.loss_weight if h.training_only else 1.0 for h in trained},
             from_logits=not gives_probabilities(network, output),
-            command=network.command_for_size,
+            command=markdown_code(network.command_for_size),
         )
 
     @override

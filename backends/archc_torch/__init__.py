@@ -46,6 +46,7 @@ class TorchBackend(Backend):
     @override
     def usage(self, network: Network) -> str:
         from archc_torch.naming import fields, network_name
+        from archcompiler.escape import markdown_code
         from archcompiler.render import render
 
         height, width, channels = network.input.shape
@@ -61,7 +62,7 @@ class TorchBackend(Backend):
             has_loss=all(len(h.node.output.shape) == 1 for h in heads),
             norms=_norms_one_value(network),
             follows_size=network.follows_size,
-            command=network.command_for_size,
+            command=markdown_code(network.command_for_size),
         )
 
     @override

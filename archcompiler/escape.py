@@ -1,0 +1,126 @@
+"""How text that a spec chose enters each output medium: one function a medium, and no other way.
+
+Names of layers, blocks, heads and specs are checked identifiers (`names.py`) and need none of
+these. Everything else that a spec, a file name or the command line may choose goes through one of
+them: summaries, parameters that are words, paths of files, values that are quoted in messages.
+"""
+
+from __future__ import annotations
+
+import re
+
+_WORKFLOW_COMMAND = re.compile(r"^(\s*):(?=:)", re.MULTILINE)
+"""What GitHub's runner takes for a command when a line of a log starts with it."""
+_OLD_COMMAND = "##["
+"""What the runner still takes for one anywhere in a line."""
+_CODING = re.compile(r"(coding)([:=])")
+"""What names the encoding of a Python file in a comment of its first two lines (PEP 263)."""
+_MARKDOWN = frozenset("\\`*_{}[]<>#|!&~")
+_BLOCK_START = re.compile(r"^([-+=:]|[0-9]+(?=[.)]))")
+"""What starts a list, a rule or a heading where a line starts with it."""
+
+
+# A terminal, or the log of a build
+
+
+def show(text: str) -> str:
+    """Escape what would not be seen, or would move the cursor: controls, bidi marks, odd spaces."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text
+    )
+
+
+def show_lines(text: str) -> str:
+    """Escape each line of a text; none can be a command to the program that keeps the log."""
+    shown = text if text.isprintable() else "\n".join(map(show, text.split("\n")))
+    if _OLD_COMMAND in shown:
+        shown = shown.replace(_OLD_COMMAND, "##\\x5b")
+    return _WORKFLOW_COMMAND.sub(r"\1\\x3a", shown) if "::" in shown else shown
+
+
+# GitHub's workflow commands
+
+
+def annotation(text: str) -> str:
+    """Escape the message of a workflow command; line ends stay part of it."""
+    shown = "\n".join(map(show, text.split("\n"))).replace(_OLD_COMMAND, "##\\x5b")
+    return shown.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def annotation_property(value: object) -> str:
+    """Escape a property of a workflow command, such as its file."""
+    return annotation(show(str(value))).replace(":", "%3A").replace(",", "%2C")
+
+
+# JSON
+
+
+def json_document(value: object) -> str:
+    """Write plain values as indented ASCII JSON, without a last line end."""
+    import json
+
+    return json.dumps(value, indent=2, allow_nan=False).replace(_OLD_COMMAND, "#\\u0023[")
+
+
+# Markdown
+
+
+def markdown(text: str) -> str:
+    """Escape text for a paragraph or a cell of a table: one line that is nothing but text."""
+    folded = show(" ".join(text.split()))
+    escaped = "".join(f"\\{c}" if c in _MARKDOWN else c for c in folded)
+    escaped = _BLOCK_START.sub(lambda m: f"\\{m[0]}" if not m[0].isdigit() else m[0], escaped)
+    escaped = re.sub(r"^([0-9]+)([.)])", r"\1\\\2", escaped)
+    return escaped.encode("ascii", "xmlcharrefreplace").decode("ascii")
+
+
+def markdown_code(text: str) -> str:
+    """Return a code span that shows the text, in a paragraph or a list."""
+    shown = _ascii(text)
+    longest = max((len(run) for run in re.findall("`+", shown)), default=0)
+    fence, pad = "`" * (longest + 1), " " if longest or shown.strip() != shown else ""
+    return f"{fence}{pad}{shown}{pad}{fence}"
+
+
+def markdown_comment(text: str) -> str:
+    """Escape text for inside `<!-- -->`, which it cannot end."""
+    return re.sub("[<>]|-(?=-)|-$", lambda m: f"\\x{ord(m[0]):02x}", _ascii(text))
+
+
+# Python
+
+
+def literal(value: object) -> str:
+    """Write a constant in ruff's normal form; strings in double quotes, ASCII only."""
+    if isinstance(value, str):
+        return _string(value)
+    if isinstance(value, tuple):
+        inner = ", ".join(map(literal, value))
+        return f"({inner},)" if len(value) == 1 else f"({inner})"
+    if value is None or isinstance(value, bool | int | float):
+        return repr(value)
+    raise TypeError(f"no literal for {type(value).__name__}")
+
+
+def _string(value: str) -> str:
+    body = ascii(value)[1:-1].replace("\\'", "'")
+    if '"' in body and "'" not in body:
+        return f"'{body}'"
+    return '"' + body.replace('"', '\\"') + '"'
+
+
+def docstring(text: str) -> str:
+    """Return free text as it may stand inside a docstring: one line, ASCII, nothing escapes."""
+    folded = " ".join(text.split()).replace("\\", "\\\\").replace('"', "'")
+    return _ascii(folded)
+
+
+def comment(text: str) -> str:
+    """Return free text as it may stand in a Python comment, on the first line of a file, too."""
+    return _CODING.sub(lambda m: f"{m[1]}\\x{ord(m[2]):02x}", _ascii(" ".join(text.split())))
+
+
+def _ascii(text: str) -> str:
+    return show(text).encode("ascii", "backslashreplace").decode("ascii")
