@@ -52,6 +52,14 @@ class Backend(ABC):
     unbiased: ClassVar[bool] = False
     """Whether training moves a norm's variance by the batch's unbiased one, n / (n - 1) of it."""
 
+    imports: ClassVar[frozenset[str]] = frozenset()
+    """The modules that the emitted code imports, beside those of Python itself."""
+    words: ClassVar[frozenset[str]] = frozenset()
+    """What strings of the emitted code may be, beside names and words of the spec: `same`, `pad`.
+
+    Both, and the package's templates, are what `gate.py` lets through.
+    """
+
     @abstractmethod
     def emit(self, network: Network) -> dict[str, str]:
         """Return the files: `model.py`, `weights.py`, `benchmark.py`. Raises `ArchcError`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from archcompiler import gate
 from archcompiler.backend import Backend
 from archcompiler.escape import markdown, markdown_code, markdown_comment
 from archcompiler.fields import shape_text
@@ -11,12 +12,17 @@ from archcompiler.render import generated_from, render
 
 
 def emit(network: Network, backend: Backend) -> dict[str, str]:
-    """Return the files of a build by name. Imports no framework. Raises `ArchcError`."""
-    return {
+    """Return the files of a build by name, checked by the gate. Imports no framework.
+
+    Raises `ArchcError`.
+    """
+    files = {
         **backend.emit(network),
         "architecture.json": to_json(network),
         "README.md": card(network, backend),
     }
+    gate.check(files, network, gate.allowed(backend))
+    return files
 
 
 def card(network: Network, backend: Backend) -> str:

@@ -64,6 +64,7 @@ def check_backend(backend: Backend, folder: Path | None = None) -> list[Diagnost
     processes find the backend by its entry point, so it must be installed. The builds stay in
     `folder` where one is given. It needs NumPy and safetensors.
     """
+    from archcompiler.build import emit
     from archcompiler.testing.numbers import hold_numbers
     from archcompiler.verify import hold
 
@@ -71,7 +72,7 @@ def check_backend(backend: Backend, folder: Path | None = None) -> list[Diagnost
     networks: list[Network] = []
     for example in example_networks():
         try:
-            backend.emit(example.network)
+            emit(example.network, backend)
         except ArchcError as error:
             found += error.diagnostics
         except Exception as error:

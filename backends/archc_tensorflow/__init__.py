@@ -21,6 +21,15 @@ class TensorflowBackend(Backend):
     framework: ClassVar[str] = "tensorflow"
     requirement: ClassVar[str] = "archcompiler[tensorflow]"
     layout: ClassVar[Literal["torch", "tensorflow"]] = "tensorflow"
+    imports: ClassVar[frozenset[str]] = frozenset(
+        {"keras", "keras.initializers", "keras.layers", "keras.regularizers", "tensorflow"}
+        | {"numpy", "safetensors", "safetensors.numpy"}
+    )
+    words: ClassVar[frozenset[str]] = frozenset(
+        {"concat", "input", "norm", "pad", "same", "split", "valid"}
+        | {"fan_in", "fan_out", "fan_avg", "normal", "uniform"}
+        | {"truncated_normal", "untruncated_normal"}
+    )
 
     @override
     def emit(self, network: Network) -> dict[str, str]:

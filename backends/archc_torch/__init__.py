@@ -29,6 +29,13 @@ class TorchBackend(Backend):
     requirement: ClassVar[str] = "archcompiler[torch]"
     layout: ClassVar[Literal["torch", "tensorflow"]] = "torch"
     unbiased: ClassVar[bool] = True
+    imports: ClassVar[frozenset[str]] = frozenset(
+        {"torch", "torch.nn", "torch.nn.functional", "safetensors", "safetensors.torch"}
+    )
+    words: ClassVar[frozenset[str]] = frozenset(
+        {"weight", "bias", "params", "weight_decay", "fan_in", "fan_out", "fan_avg"}
+        | {"normal", "truncated_normal", "uniform"}
+    )
 
     @override
     def emit(self, network: Network) -> dict[str, str]:
