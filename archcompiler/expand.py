@@ -26,6 +26,7 @@ from archcompiler.draft import (
 )
 from archcompiler.edits import Edits
 from archcompiler.errors import Report
+from archcompiler.layer_count import LayerCount
 from archcompiler.names import problem as name_problem
 from archcompiler.op import Op
 from archcompiler.ops import BY_KEY
@@ -74,9 +75,11 @@ class _Expander:
     references: References
     requirements: Requirements = field(default_factory=Requirements)
     containers: Containers = field(init=False)
+    sizes: LayerCount = field(init=False)
     count: int = 0
 
     def __post_init__(self) -> None:
+        self.sizes = LayerCount(self.spec.blocks)
         self.containers = Containers(
             spec=self.spec,
             report=self.report,
@@ -232,6 +235,8 @@ class _Expander:
                 place.frames[0][draft.name] = draft
             return [draft]
         drafts: list[Draft] = []
+        if self.count + self.sizes.of(layer) > MAX_LAYERS:
+            self.over_budget(layer.repeat.position if layer.repeat else layer.position)
         names = self.instance_names(layer, place)
         for number, name in enumerate(names, 1):
             one = dataclasses.replace(
