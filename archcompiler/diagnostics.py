@@ -27,6 +27,8 @@ FORMATS: tuple[Format, ...] = get_args(Format)
 WIDTH = 80
 _INDENT = "   "
 _CUT = "..."
+_LONGEST = 600
+"""How many characters of a message people are shown: a spec may quote itself at any length."""
 
 
 def render(diagnostics: Sequence[Diagnostic], form: Format, *, color: bool = False) -> str:
@@ -74,7 +76,7 @@ def put(document: str) -> None:
 
 def _headline(diagnostic: Diagnostic, color: bool) -> str:
     place = f"{show(str(diagnostic.position))}: " if diagnostic.position else ""
-    message = show(diagnostic.message)
+    message = _shortened(diagnostic.message)
     kind = f"{diagnostic.severity}[{diagnostic.code}]"
     if not color:
         return f"{place}{kind} {message}"
@@ -89,6 +91,13 @@ def _full(diagnostic: Diagnostic, color: bool) -> Iterator[str]:
     yield from (_INDENT + line for line in _columns(diagnostic.rows))
     if diagnostic.hint:
         yield from _hint(diagnostic.hint, color)
+
+
+def _shortened(text: str) -> str:
+    """Escape text, and leave its middle out where it is longer than a person reads."""
+    if len(text) > _LONGEST:
+        text = f"{text[: _LONGEST - 100]} {_CUT} {text[-100:]}"
+    return show(text)
 
 
 def _snippet(position: Position, color: bool) -> Iterator[str]:
@@ -138,7 +147,7 @@ def _cells(text: str) -> int:
 
 def _columns(rows: Sequence[Row]) -> Iterator[str]:
     """Align rows: what, its value, where it was written."""
-    texts = [(show(r.label), show(r.value)) for r in rows]
+    texts = [(_shortened(r.label), _shortened(r.value)) for r in rows]
     labels = max((len(label) for label, _ in texts), default=0)
     values = max((len(value) for _, value in texts), default=0)
     for row, (label, value) in zip(rows, texts, strict=True):
@@ -153,7 +162,7 @@ def _place(position: Position) -> str:
 
 def _hint(hint: str, color: bool) -> list[str]:
     """Wrap a hint, but never inside backticks: what stands there is meant to be pasted."""
-    words = re.findall(r"(?:`[^`]*`|\S)+", show(hint))
+    words = re.findall(r"(?:`[^`]*`|\S)+", _shortened(hint))
     hard = {w: w.replace(" ", "\0").replace("-", "\1") for w in words}
     lines = textwrap.wrap(
         " ".join(hard[w] for w in words),
@@ -205,7 +214,7 @@ def _annotation(diagnostic: Diagnostic) -> str:
     written = ",".join(
         f"{k}={annotation_property(v)}" for k, v in {**fields, "title": diagnostic.code}.items()
     )
-    parts = [show(diagnostic.message), *_columns(diagnostic.rows)]
+    parts = [_shortened(diagnostic.message), *_columns(diagnostic.rows)]
     if diagnostic.hint:
-        parts.append(f"hint: {show(diagnostic.hint)}")
+        parts.append(f"hint: {_shortened(diagnostic.hint)}")
     return f"::{command} {written}::{annotation(chr(10).join(parts))}"
