@@ -26,7 +26,8 @@ MAX_DEPTH = 64
 MAX_NODES = 200_000
 MAX_DIGITS = 300
 
-# libyaml where PyYAML was built with it, else the same events from Python.
+# libyaml where PyYAML was built with it, else the same events from Python; where they differ
+# (`_same_as_libyaml`), libyaml is right, so that a spec means the same on every machine.
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})
@@ -42,6 +43,13 @@ _FLOAT = re.compile(
 _NOT_YAML = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufeff\ufffe\uffff]"
 )
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_NO_CHARACTER = re.compile(
+    r"\\(?:u[dD][89a-fA-F][0-9a-fA-F]{2}|U(?!000[0-9a-fA-F]|0010)[0-9a-fA-F]{8}"
+    r"|U0000[dD][89a-fA-F][0-9a-fA-F]{2})"
+)
+_DIRECTIVE = re.compile(r"^%", re.MULTILINE)
+_SPACE = re.compile(r"(?:[ \t\r\n]|(?<=[ \t\r\n])#[^\r\n]*)*")
 _RADIX = re.compile(r"0[xo][0-9a-fA-F]+")
 
 
@@ -132,29 +140,71 @@ class _Builder:
         self.source = source
         self.count = 0
         self.anchors: dict[str, tuple[Node, int] | None] = {}
+        self.flow = False
+        """Whether brackets or braces are around what is read."""
+        self.ended = 0
+        """Where the last event of the pure parser ended."""
         self.events: Iterator[yaml.Event] = self._read_events()
 
     def _read_events(self) -> Iterator[yaml.Event]:
         try:
-            yield from yaml.parse(self.source.text, Loader=_LOADER)
+            for event in yaml.parse(self.source.text, Loader=_LOADER):
+                if _LOADER is yaml.SafeLoader:
+                    self._same_as_libyaml(event)
+                yield event
         except yaml.MarkedYAMLError as error:
             raise self._syntax_error(error) from None
         except yaml.reader.ReaderError as error:
             raise self._bad_character(error) from None
+        except (ValueError, OverflowError):  # of `chr`: an escape beyond Unicode
+            found = _NO_CHARACTER.search(self.source.text, self.ended)
+            raise self._no_character(found.start() if found else self.ended) from None
+
+    def _same_as_libyaml(self, event: yaml.Event) -> None:
+        """Refuse what libyaml refuses, and the pure parser of PyYAML does not."""
+        text, start, end = self.source.text, _index(event.start_mark), _index(event.end_mark)
+        if isinstance(event, yaml.DocumentStartEvent) and not (event.version or event.tags):
+            if unknown := _DIRECTIVE.search(text, self.ended, end):
+                trouble = syntax.DIRECTIVE
+                at = self.source.at(unknown.start())
+                raise _fail("E104", trouble.message, at, hint=trouble.hint)
+        elif isinstance(event, yaml.ScalarEvent):
+            if _SURROGATE.search(event.value):
+                found = _NO_CHARACTER.search(text, start, end)
+                raise self._no_character(found.start() if found else start)
+            if self.flow and event.style is None and re.match("[^ ]:[,?[\\]{}]", text[end - 1 :]):
+                raise _fail(
+                    "E104", syntax.COLON.message, self.source.at(end), hint=syntax.COLON.hint
+                )
+        self.ended = end
+
+    def _no_character(self, index: int) -> ArchcError:
+        trouble = syntax.ESCAPE
+        return _fail("E104", trouble.message, self.source.at(index), hint=trouble.hint)
 
     def _syntax_error(self, error: yaml.MarkedYAMLError) -> ArchcError:
         mark = error.problem_mark or error.context_mark
         if mark is None:
             return _fail("E104", error.problem or "this is not YAML", None)
         position = self.at(mark)
+        last = self.source.at(len(self.source.text))
+        if position.line > last.line:  # libyaml's end of a text without a last line end
+            position = last
         opening = self.at(error.context_mark) if error.context_mark else position
         before = self.source.line(position.line)[: position.column]
         trouble = syntax.explain(
             error.problem or "",
             error.context or "",
-            same_line=opening.line == position.line,
+            same_line=opening.line == position.line and position != last,
             tab="\t" in before and not before.strip(),
         )
+        if trouble is syntax.DIRECTIVE:
+            position = Position(self.source, position.line, 1)
+        elif trouble is syntax.ESCAPE:
+            line = self.source.line(position.line)
+            position = Position(
+                self.source, position.line, line.rfind("\\", 0, position.column) + 1
+            )
         if trouble.at_opening:
             position, opening = opening, position
         rows = (Row(label=trouble.opening, position=opening),) if trouble.opening else ()
@@ -220,10 +270,11 @@ class _Builder:
         built: Node
         if isinstance(event, yaml.ScalarEvent):
             built = self.scalar(event, position)
-        elif isinstance(event, yaml.SequenceStartEvent):
-            built = self.sequence(position, depth)
         else:
-            built = self.mapping(position, depth)
+            outside, self.flow = self.flow, self.flow or bool(getattr(event, "flow_style", False))
+            inside = isinstance(event, yaml.SequenceStartEvent)
+            built = self.sequence(position, depth) if inside else self.mapping(position, depth)
+            self.flow = outside
         if anchor is not None:
             self.anchors[anchor] = (built, self.count - before + 1)
         return built
@@ -251,6 +302,9 @@ class _Builder:
     def scalar(self, event: yaml.ScalarEvent, position: Position) -> Scalar:
         if not event.implicit[0]:  # quoted or block: text, whatever it looks like
             return Scalar(event.value, event.value, position)
+        if self.flow and not event.value and _LOADER is yaml.SafeLoader:
+            space = _SPACE.match(self.source.text, _index(event.start_mark))
+            position = self.source.at(space.end()) if space else position
         return Scalar(_core_value(event.value, position), event.value, position)
 
     def sequence(self, position: Position, depth: int) -> Sequence:
@@ -291,6 +345,12 @@ class _Builder:
                 hint="put what is shared in `defaults` or in a block",
             )
         return Entry(key.value, key.position, node)
+
+
+def _index(mark: Any) -> int:
+    """Return where a mark is; libyaml's count bytes there, those of the pure parser characters."""
+    index: int = mark.index
+    return index
 
 
 def _core_value(text: str, position: Position) -> bool | int | float | str | None:

@@ -19,6 +19,11 @@ class Trouble:
     at_opening: bool = False
 
 
+DIRECTIVE = Trouble("directives are not used in a spec", "remove this line")
+ESCAPE = Trouble("this escape is no character of YAML", "a backslash is written `\\\\`")
+COLON = Trouble("a space must follow this `:`", "text that holds a `:` can be put in quotes")
+
+
 def explain(problem: str, context: str, *, same_line: bool, tab: bool) -> Trouble:
     """Put a parser's problem and context into words.
 
@@ -26,6 +31,16 @@ def explain(problem: str, context: str, *, same_line: bool, tab: bool) -> Troubl
     """
     if tab:
         return Trouble("YAML forbids tabs for indentation", "indent with spaces")
+    if "incompatible YAML document" in problem or "directive" in context:
+        return DIRECTIVE
+    if "escape" in problem or "hex" in problem:
+        return ESCAPE
+    if "unexpected ':'" in problem:
+        return COLON
+    if "cannot start any token" in problem:
+        return Trouble("no value starts with this character", "put the text in quotes")
+    if "node content" in problem:
+        return Trouble("a value is missing here")
     if "mapping values are not allowed" in problem:
         return Trouble(
             "a `:` cannot stand here",
