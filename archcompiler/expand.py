@@ -236,7 +236,8 @@ class _Expander:
             return [draft]
         drafts: list[Draft] = []
         if self.count + self.sizes.of(layer) > MAX_LAYERS:
-            self.over_budget(layer.repeat.position if layer.repeat else layer.position)
+            cause = self.sizes.cause(layer, MAX_LAYERS)
+            self.over_budget(cause.repeat.position if cause.repeat else cause.position)
         names = self.instance_names(layer, place)
         for number, name in enumerate(names, 1):
             one = dataclasses.replace(

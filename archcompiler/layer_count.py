@@ -34,6 +34,14 @@ class LayerCount:
             )
         return self.known[id(layer)][1]
 
+    def cause(self, layer: Layer, most: int) -> Layer:
+        """Return the innermost layer that alone is more than `most`."""
+        while True:
+            inner = [one for one in self._inside(layer) if self.of(one) > most]
+            if not inner or inner[0] is layer:
+                return layer
+            layer = inner[0]
+
     def _all(self, layers: Iterable[Layer], depth: int) -> int:
         return sum(self.of(layer, depth) for layer in layers)
 
