@@ -51,7 +51,7 @@ class _Broken(TorchBackend):
 def test_the_test_kit_finds_mistakes(tmp_path: Path) -> None:
     found = check_backend(_Broken(), tmp_path)
     shapes = [d for d in found if d.code != "E807"]
-    assert [d.code for d in shapes] == ["E501", "E803", "E801", "E802", "E803", "E802", "E802"]
+    assert [d.code for d in shapes] == ["E501", "E803", "E803", "E801", "E802", "E802", "E802"]
     messages = "\n".join(d.message for d in shapes)
     for part in ("no dense", "KeyError('flatten')", "no_such_module", "Logits/gamma"):
         assert part in messages
