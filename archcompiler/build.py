@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from archcompiler import gate
+from archcompiler import gate, invariants
 from archcompiler.backend import Backend
 from archcompiler.escape import markdown, markdown_code, markdown_comment
 from archcompiler.fields import shape_text
@@ -12,10 +12,11 @@ from archcompiler.render import generated_from, render
 
 
 def emit(network: Network, backend: Backend) -> dict[str, str]:
-    """Return the files of a build by name, checked by the gate. Imports no framework.
+    """Return the files of a build by name. Imports no framework.
 
-    Raises `ArchcError`.
+    The network is checked before, the files after. Raises `ArchcError`.
     """
+    invariants.hold(network)
     files = {
         **backend.emit(network),
         "architecture.json": to_json(network),
