@@ -37,6 +37,14 @@ def explain(problem: str, context: str, *, same_line: bool, tab: bool) -> Troubl
         return ESCAPE
     if "unexpected ':'" in problem:
         return COLON
+    if "sequence entries are not allowed" in problem:
+        return Trouble("a `-` cannot stand here", "each `-` of a list starts a line of its own")
+    if "<document start>" in problem:
+        return Trouble("the spec has ended before this line", "check the indentation")
+    if "block scalar" in context:
+        return Trouble("text cannot follow `|` or `>`", "it starts on the next line, indented")
+    if "alphabetic or numeric" in problem:
+        return Trouble("an anchor or alias needs a name")
     if "cannot start any token" in problem:
         return Trouble("no value starts with this character", "put the text in quotes")
     if "node content" in problem:

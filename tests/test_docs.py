@@ -72,7 +72,7 @@ from archcompiler.validate import HEAD_KEYS, TOP
 
 ROOT = Path(__file__).parents[1]
 DOCS = sorted((ROOT / "docs").glob("*.md"))
-TOP_PAGES = ("CHANGELOG.md", "CONTRIBUTING.md", "README.md")
+TOP_PAGES = ("CHANGELOG.md", "CONTRIBUTING.md", "README.md", "SECURITY.md")
 PAGES = [
     *DOCS,
     *(ROOT / name for name in TOP_PAGES),

@@ -1,0 +1,216 @@
+"""Feeds archc broken, hostile and wrong specs at random, and counts what goes wrong.
+
+    python tests/fuzz/run.py mutate --seed 1 --count 20000
+    python tests/fuzz/run.py invalid --seed 1 --count 500
+    python tests/fuzz/run.py strings --seed 1 --count 10000
+    python tests/fuzz/run.py loaders --seed 1 --count 2000
+
+Everything runs in this process, each spec under a clock of its own; the last line is the figure.
+What failed is written to a folder of `--keep`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import gc
+import json
+import random
+import resource
+import signal
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+from mutate import mutated
+from violate import violated
+
+from archcompiler import source
+from archcompiler.backend import backend
+from archcompiler.build import emit
+from archcompiler.compiler import compile_node
+from archcompiler.diagnostics import FORMATS, render
+from archcompiler.errors import ArchcError
+from archcompiler.ir import Network
+from archcompiler.locate import shipped
+from archcompiler.yaml_writer import to_yaml
+
+ROOT = Path(__file__).parents[2]
+LIMIT_S = 1.0
+STRINGS = ROOT / "tests/cases/hostile/strings.json"
+ALPHABET = (
+    "\0\x1b\r\n\t\x85\u2028\u202e\ufeff\\\"'`{}[]()<>#%:|*&!$~@=;,. -_+/abceiostxyz09\xe9\u754c"
+)
+
+
+class Slow(Exception):
+    """One spec took longer than the limit."""
+
+
+class Wrong(Exception):
+    """archc did what it must not do."""
+
+
+def specs() -> list[str]:
+    """Return the texts that are broken: the shipped specs, and the small ones of the tests."""
+    small = (ROOT / "tests/cases/emitted").glob("*.yaml")
+    return [path.read_text("utf-8") for path in (*sorted(shipped().values()), *sorted(small))]
+
+
+@contextmanager
+def clock(seconds: float) -> Iterator[None]:
+    """Raise `Slow` when this process has computed for so long; other processes do not count."""
+
+    def stop(*_: object) -> None:
+        raise Slow
+
+    before = signal.signal(signal.SIGVTALRM, stop)
+    signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
+
+
+def compiled(data: bytes) -> Network:
+    node = source.parse(source.decode(data, "spec.yaml"), "spec.yaml")
+    return compile_node(node, source="spec.yaml").network
+
+
+def mutate(draw: random.Random, texts: list[str]) -> tuple[bytes, str]:
+    """Compile a mutated spec; show its errors in every format, and build it where it is right."""
+    data = mutated(draw.choice(texts), draw)
+    try:
+        with clock(LIMIT_S):
+            network = compiled(data)
+            if draw.randrange(4) == 0:
+                emit(network, backend(draw.choice(("torch", "tensorflow"))))
+    except ArchcError as error:
+        for form in FORMATS:
+            shown = render(error.diagnostics, form)
+            if not shown.replace("\n", "").isprintable():
+                raise Wrong(f"{form} is not printable") from None
+        return data, error.diagnostics[0].code
+    return data, "good"
+
+
+def invalid(draw: random.Random, texts: list[str]) -> tuple[bytes, str]:
+    """Compile a spec with one rule broken; it must be refused, for that, at that line."""
+    text, rule, line = violated(draw.choice(texts[:2]), draw)
+    try:
+        with clock(LIMIT_S):
+            compiled(text.encode())
+    except ArchcError as error:
+        found = [d for d in error.diagnostics if d.code in rule.codes]
+        if not found:
+            return text.encode(), f"other code {error.diagnostics[0].code} for {rule.put}"
+        lines = {d.position.line for d in found if d.position}
+        lines |= {r.position.line for d in found for r in d.rows if r.position}
+        return text.encode(), "right line" if line in lines else f"other line for {rule.put}"
+    return text.encode(), f"accepted: {rule.put} at line {line}"
+
+
+def strings(draw: random.Random, texts: list[str]) -> tuple[bytes, str]:
+    """Put hostile text into every free field and build; the gate and all parsers must agree."""
+    known = json.loads(STRINGS.read_text("utf-8"))
+    random_text = "".join(draw.choices(ALPHABET, k=draw.randrange(1, 60)))
+    text = (
+        random_text if draw.random() < 0.5 else "".join(draw.choices(known, k=draw.randint(1, 3)))
+    )
+    spec = {
+        "archc": 1,
+        "name": "small",
+        "summary": text,
+        "x-note": text,
+        "input": "8x8x3",
+        "params": {"word": text.lstrip("$")},
+        "stem": {"conv": 4, "kernel": 3, "stride": 2, "padding": "same", "name": "a"},
+        "body": [],
+        "heads": {"Logits": ["global_avg_pool", {"dense": 10, "name": "fc"}]},
+    }
+    written = to_yaml(spec)
+    with clock(LIMIT_S):
+        node = source.parse(written, f"{text}.yaml")
+        network = compile_node(node, source=f"{text}.yaml").network
+        files = emit(network, backend(draw.choice(("torch", "tensorflow"))))  # through the gate
+    doc = ast.get_docstring(ast.parse(files["model.py"].encode()), clean=False)
+    folded = " ".join(text.split())
+    if not " ".join(str(doc).split()).startswith(folded.replace('"', "'")):
+        raise Wrong(f"the docstring is {doc!r}")
+    if json.loads(files["architecture.json"])["summary"] != folded:
+        raise Wrong("architecture.json has another summary")
+    return written.encode(), "good"
+
+
+def loaders(draw: random.Random, texts: list[str]) -> tuple[bytes, str]:
+    """Read a mutated spec with libyaml and without it."""
+    import yaml
+
+    data, read = mutated(draw.choice(texts), draw), []
+    for loader in (yaml.CSafeLoader, yaml.SafeLoader):
+        source._LOADER = loader
+        try:
+            read.append(repr(source.parse(source.decode(data, "spec.yaml"), "spec.yaml")))
+        except ArchcError as error:
+            found = error.diagnostics[0]
+            read.append(f"{found.code} {found.position} {found.message}")
+    source._LOADER = yaml.CSafeLoader
+    return data, "alike" if read[0] == read[1] else "not alike"
+
+
+MODES: dict[str, Callable[[random.Random, list[str]], tuple[bytes, str]]] = {
+    "mutate": mutate, "invalid": invalid, "strings": strings, "loaders": loaders,
+}  # fmt: skip
+
+
+def run(mode: str, seed: int, count: int, keep: Path | None = None) -> Counter[str]:
+    """Run one mode `count` times; returns what came of it, failures as `CRASH ...`."""
+    texts, found = specs(), Counter[str]()
+    for number in range(count):
+        draw = random.Random(f"{mode} {seed} {number}")
+        data = b""
+        try:
+            data, outcome = MODES[mode](draw, texts)
+        except (Exception, RecursionError) as error:
+            outcome = f"CRASH {type(error).__name__}: {str(error)[:200]}"
+        found[outcome] += 1
+        if number % 50 == 0:  # the collector rests while archc works; the peak is to be of one spec
+            gc.collect()
+        if keep and outcome.startswith(("CRASH", "accepted", "other", "not")):
+            keep.mkdir(parents=True, exist_ok=True)
+            draw = random.Random(f"{mode} {seed} {number}")
+            if not data and mode == "mutate":
+                data = mutated(draw.choice(texts), draw)
+            (keep / f"{mode}_{seed}_{number}.yaml").write_bytes(data)
+    return found
+
+
+def main() -> int:
+    """Run and print: the exit code is 1 where anything crashed or was wrongly accepted."""
+    parser = argparse.ArgumentParser(usage=__doc__)
+    parser.add_argument("mode", choices=MODES)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--count", type=int, default=1000)
+    parser.add_argument("--keep", type=Path)
+    args = parser.parse_args()
+    start = time.process_time()
+    found = run(args.mode, args.seed, args.count, args.keep)
+    bad = sum(n for what, n in found.items() if what.startswith(("CRASH", "accepted")))
+    for what, number in found.most_common(25):
+        print(f"{number:>9,}  {what}")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    spent = time.process_time() - start
+    print(
+        f"{args.mode}: {args.count:,} specs from seed {args.seed}, {bad} crashed or wrongly "
+        f"accepted, peak {peak} MB, {spent:.0f} s of one core"
+    )
+    return int(bool(bad))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
