@@ -1,0 +1,117 @@
+"""Breaks one rule of a good spec at a time, and knows what archc must say, and at which line."""
+
+from __future__ import annotations
+
+import random
+import re
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """What to find in a line, what to put in its place, and the codes that are right."""
+
+    find: str
+    put: str
+    codes: frozenset[str]
+
+
+VALUES = {
+    r"\{conv: \d+": (
+        "E204",
+        "{conv: ",
+        ("0", "-8", "true", "'64'", "6.5", "[8]", ".nan", "1e999", "4294967296", "many"),
+    ),
+    r"kernel: [\dx]+": (
+        "E204",
+        "kernel: ",
+        ("0", "-3", "[3]", "3x3x3", "3 x 3", "wide", "3.5", "true", "{a: 1}"),
+    ),
+    r"stride: [\dx]+": ("E204", "stride: ", ("0", "-1", "1.5", "[2, 2]")),
+    r"padding: \w+": ("E204", "padding: ", ("-1", "sane", "[1, 1, 1]", "1.5")),
+    r"activation: \w+": ("E204", "activation: ", ("rellu", "7", "[relu]")),
+    r"epsilon: [\de.-]+": ("E204", "epsilon: ", ("0", "-1e-3", ".nan", "small")),
+    r"(?<!_)decay: [\de.-]+": ("E204", "decay: ", ("1", "-0.1", ".inf", "5")),
+    r"\{dropout: [$\w.]+": ("E204", "{dropout: ", ("1.0", "-0.5", ".nan")),
+    r"name: \w+": (
+        "E206",
+        "name: ",
+        (
+            *("class", "forward", "aux", "1x", "a/b", "'a b'", "'\u0430b'", "'\ufb01lter'", "''"),
+            *("7", "a" * 65, "input", "__init__", "lambda"),
+        ),
+    ),
+}
+"""What may be written there, the code that is right, how it starts, and wrong values."""
+
+RULES = (
+    *(
+        Rule(find=find, put=start + value, codes=frozenset({code}))
+        for find, (code, start, values) in VALUES.items()
+        for value in values
+    ),
+    *(
+        Rule(find=find, put=put, codes=frozenset(codes.split()))
+        for find, put, codes in (
+            (r"\{conv: ", "{cnov: ", "E202"),
+            (r"\{conv: ", "{Conv2D: ", "E202"),
+            (r"\{max_pool: ", "{pool_of_max: ", "E202"),
+            (r"kernel: ", "kernle: ", "E201"),
+            (r"kernel: ", "size_of_it: ", "E201"),
+            (r"name: ", "label: ", "E201"),
+            (r"\{conv: (\d+), ", r"{conv: \1, dense: 3, ", "E203 E202"),
+            (r"\{block: \w+", "{block: nowhere", "E301"),
+            (r"\$\w+", "$nowhere", "E308"),
+            (r"\{conv: \d+", "{conv: $1 / 0", "E401"),
+            (r"\{conv: \d+", "{conv: $a.b", "E208"),
+            (r"\{conv: \d+", "{conv: '$open(1)'", "E208"),
+            (
+                r"(\{conv: \d+, )kernel: [\dx]+(?!.*(?:shrink|padding|stride))",
+                r"\1kernel: 999, padding: valid",
+                "E404 E410",
+            ),
+            (r", name: (\w+)", r", name: \1, name: \1", "E105"),
+            (r"\{conv: ", "{conv: !!int ", "E106"),
+            (r"\{conv: ", "{<<: {a: b}, conv: ", "E106"),
+            (r"\{conv: \d+", "{conv: *nowhere", "E112"),
+            (r"\{conv: \d+", "{conv: 0x40", "E108"),
+            (r"\{conv: \d+", "{? [1] : 2, conv: 8", "E111"),
+            (r"\{conv: \d+", "{1: 2, conv: 8", "E111"),
+            (r"name: (\w+)\}", r"name: \1, from: nowhere}", "E302"),
+            (r"name: (\w+)\}", r"name: \1, expect: 1x1x1}", "E406"),
+            (r"name: (\w+)\}", r"name: \1, repeat: 1000000000}", "E304"),
+            (r"name: (\w+)\}", r"name: \1, repeat: 0}", "E204"),
+            (r"(\{conv: .*name: \w+)\}", r"\1, groups: 7}", "E407"),
+            (r"expect: [\dx]+", "expect: 7x7x7", "E406"),
+            (r"expect: [\dx]+", "expect: 7*7", "E204"),
+            (r"^archc: 1", "archc: 2", "E207"),
+            (r"^input: [\dx]+", "input: 299x299", "E204"),
+            (r"^input: [\dx]+", "input: 0x0x3", "E204"),
+            (r"^output: \w+", "output: Nowhere", "E313"),
+            (r", loss_weight: [\d.]+", "", "E205"),
+            (r"loss_weight: [\d.]+", "loss_weight: -1", "E204"),
+            (r"training_only: true", "training_only: 1", "E204"),
+            (r"^(\w+):", r"\1s:", "E201"),
+            (r"^  (\w)", "\t\\1", "E104"),
+        )
+    ),
+)
+
+
+def violated(text: str, draw: random.Random) -> tuple[str, Rule, int]:
+    """Return a spec with one rule broken, the rule, and the line where it is."""
+    lines = text.split("\n")
+    while True:
+        rule = draw.choice(RULES)
+        places = [
+            (number, match)
+            for number, line in enumerate(lines)
+            for match in re.finditer(rule.find, line)
+            if not line.lstrip().startswith("#")
+        ]
+        if places:
+            break
+    number, match = draw.choice(places)
+    line = lines[number]
+    lines[number] = line[: match.start()] + match.expand(rule.put) + line[match.end() :]
+    return "\n".join(lines), rule, number + 1
