@@ -362,7 +362,7 @@ def _patch() -> Schema:
     for verb in reversed(VERBS):
         own, needed = {verb: verbs[verb]}, [verb]
         if verb in CONTENT:
-            own[CONTENT[verb]] = _about({"$ref": "#/definitions/branch"}, "Layers, or one layer")
+            own[CONTENT[verb]] = _about({"$ref": "#/definitions/layers"}, "Layers, or one layer")
             needed.append(CONTENT[verb])
         rest: Schema = _closed(own, required=needed)
         if verb == "set":
