@@ -120,11 +120,18 @@ def test_the_first_layer_that_differs_is_named_inside_its_block() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "names"),
     [
-        ("weight_decay: float = WEIGHT_DECAY", "weight_decay: float = 0.0", "conv/kernel"),
-        ("0.5 * ", "0.6 * ", "Side/fc/kernel"),
-        ("momentum=0.1", "momentum=0.11", "moving_variance"),
+        pytest.param(
+            *("weight_decay: float = WEIGHT_DECAY", "weight_decay: float = 0.0", "conv/kernel"),
+            id="decay",
+            marks=pytest.mark.long,
+        ),
+        pytest.param("0.5 * ", "0.6 * ", "Side/fc/kernel", id="loss_weight"),
+        pytest.param(
+            *("momentum=0.1", "momentum=0.11", "moving_variance"),
+            id="momentum",
+            marks=pytest.mark.long,
+        ),
     ],
-    ids=["decay", "loss_weight", "momentum"],
 )
 def test_steps_that_differ_are_told(old: str, new: str, names: str) -> None:
     verified = run(Patched(old, new), train=True)

@@ -23,6 +23,7 @@ from archcompiler.ir import Network
 from archcompiler.weights import formats
 
 ROOT = Path(__file__).parents[1]
+LONG = pytest.mark.long
 SPEC = ROOT / "specs" / "inception_v3.yaml"
 
 # Keras turns variables into arrays in a way that numpy will drop.
@@ -83,7 +84,7 @@ def torch_peer(name: str, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 @pytest.mark.parametrize("dense", [False, True], ids=["convolutions", "dense"])
-@pytest.mark.parametrize("name", ["torchvision", "timm"])
+@pytest.mark.parametrize("name", ["torchvision", pytest.param("timm", marks=LONG)])
 def test_torch_peers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, dense: bool
 ) -> None:
@@ -168,7 +169,9 @@ def network() -> Network:
     return inception()
 
 
-@pytest.mark.parametrize("ending", ["weights.h5", "keras", "h5"])
+@pytest.mark.parametrize(
+    "ending", ["weights.h5", pytest.param("keras", marks=LONG), pytest.param("h5", marks=LONG)]
+)
 def test_keras_applications(tmp_path: Path, keras_peer: Any, network: Network, ending: str) -> None:
     file = tmp_path / f"theirs.{ending}"
     keras_peer.save_weights(file) if ending == "weights.h5" else keras_peer.save(file)
@@ -268,7 +271,9 @@ def test_checkpoints_of_the_first_version(tmp_path: Path) -> None:
 
 def test_slim_weights_in_a_network_with_dense_heads(tmp_path: Path) -> None:
     network = inception(
-        (", count_include_pad: true", ""), ("gamma: true", "gamma: false"), dense=True
+        ("count_include_pad: true", "count_include_pad: false"),
+        ("gamma: true", "gamma: false"),
+        dense=True,
     )
     tensors = values(network)
     file = tmp_path / "slim.safetensors"

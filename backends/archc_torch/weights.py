@@ -27,13 +27,13 @@ NAMES = {
 RESET = {"channel_affine": "ChannelAffine", "layer_scale": "LayerScale"}
 """The helpers that know how they start."""
 
-_STATEMENTS = {
-    "normal": "nn.init.normal_({t}, std={n})",
-    "uniform": "nn.init.uniform_({t}, -{n}, {n})",
-    "constant": "nn.init.constant_({t}, {n})",
-    "zeros": "nn.init.zeros_({t})",
-    "ones": "nn.init.ones_({t})",
-    "glorot_uniform": "nn.init.xavier_uniform_({t})",
+_CALLS = {
+    "normal": ("nn.init.normal_", "{t}", "std={n}"),
+    "uniform": ("nn.init.uniform_", "{t}", "-{n}", "{n}"),
+    "constant": ("nn.init.constant_", "{t}", "{n}"),
+    "zeros": ("nn.init.zeros_", "{t}"),
+    "ones": ("nn.init.ones_", "{t}"),
+    "glorot_uniform": ("nn.init.xavier_uniform_", "{t}"),
 }
 _SCALED = {
     "glorot_uniform": (1.0, "fan_avg", "uniform"),
@@ -179,8 +179,9 @@ def _statement(
         helpers["truncated_normal_"] = None
         return call("truncated_normal_", tensor, number).lines(indent)
     # torch's own refuses a bias, which has no two dimensions.
-    if init.kind in _STATEMENTS and (init.kind, tensor) != ("glorot_uniform", "module.bias"):
-        return [" " * indent + _STATEMENTS[init.kind].format(t=tensor, n=number)]
+    if init.kind in _CALLS and (init.kind, tensor) != ("glorot_uniform", "module.bias"):
+        function, *arguments = (part.format(t=tensor, n=number) for part in _CALLS[init.kind])
+        return call(function, *arguments).lines(indent)
     helpers["variance_scaling_"] = None
     scaled = _SCALED.get(init.kind, (init.value, init.mode, init.distribution))
     scale, mode, distribution = scaled

@@ -25,6 +25,7 @@ from archcompiler.op import Op, attributes
 from archcompiler.ops import BY_KEY, OPS
 from archcompiler.ops.avg_pool import AvgPool
 from archcompiler.ops.conv import Conv
+from archcompiler.ops.convolution import Depthwise
 from archcompiler.ops.pool import Pool
 from archcompiler.ops.unit import Unit
 
@@ -146,7 +147,7 @@ SITUATIONS: Mapping[str, Callable[[Node], bool]] = {
         isinstance(n.op, AvgPool) and n.op.count_include_pad and n.op.padding != "valid"
     ),
     "ceil mode": lambda n: isinstance(n.op, Pool) and n.op.ceil_mode,
-    "groups": lambda n: isinstance(n.op, Conv) and n.op.groups > 1,
+    "groups": lambda n: getattr(n.op, "groups", 1) > 1 or isinstance(n.op, Depthwise),
     "dilation": lambda n: isinstance(n.op, Conv) and n.op.dilation != (1, 1),
     "a norm of a vector": lambda n: n.op.key == "batch_norm" and len(n.output.shape) == 1,
     "a rectangular map": lambda n: len(n.output.shape) == 3 and len({*n.output.shape[:2]}) == 2,

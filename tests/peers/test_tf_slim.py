@@ -82,6 +82,7 @@ def test_inception_v3(
     agrees(pair, weights, tmp_path, figure)
 
 
+@pytest.mark.long
 def test_inception_v1(
     slim_twins: Callable[..., Twins], tmp_path: Path, figure: Callable[..., None]
 ) -> None:
