@@ -30,8 +30,8 @@ _OWN = frozenset({"model"})
 """The files of a build that import each other."""
 
 _BUILTINS = frozenset(
-    {"ValueError", "all", "bool", "dict", "float", "int", "isinstance", "len", "list", "map", "max"}
-    | {"min", "object", "range", "round", "sorted", "str", "sum", "super", "tuple", "zip"}
+    {"ValueError", "all", "bool", "dict", "float", "id", "int", "isinstance", "len", "list", "map"}
+    | {"max", "min", "object", "range", "round", "sorted", "str", "sum", "super", "tuple", "zip"}
 )
 """The builtins that a line which is not a template's may use."""
 _DUNDERS = frozenset({"__init__"})
@@ -125,9 +125,13 @@ def check(files: Mapping[str, str], network: Network, allowed: Allowed) -> None:
 
 
 def _names(network: Network) -> frozenset[str]:
-    """Return the checked identifiers of a network, of which its paths consist."""
+    """Return the checked identifiers of a network, of which its paths consist.
+
+    A loop over `step_1` to `step_9` says `step_` and the number.
+    """
     nodes = list(network.walk())
     parts = {part for node in nodes for part in node.path.split("/")}
+    parts |= {part.rstrip("0123456789") for part in parts if part[-1].isdigit()}
     graphs = {graph.name for node in nodes for graph in node.graphs}
     points = {part for point in network.end_points for part in point.name.split("/")}
     ops = {node.op for node in nodes if isinstance(node.op, Op)}

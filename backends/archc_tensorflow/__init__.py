@@ -26,7 +26,8 @@ class TensorflowBackend(Backend):
         | {"numpy", "safetensors", "safetensors.numpy"}
     )
     words: ClassVar[frozenset[str]] = frozenset(
-        {"concat", "input", "norm", "pad", "same", "split", "valid"}
+        {"depthwise", "pointwise"}
+        | {"concat", "input", "norm", "pad", "same", "split", "valid"}
         | {"fan_in", "fan_out", "fan_avg", "normal", "uniform"}
         | {"truncated_normal", "untruncated_normal"}
     )

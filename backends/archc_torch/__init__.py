@@ -33,7 +33,8 @@ class TorchBackend(Backend):
         {"torch", "torch.nn", "torch.nn.functional", "safetensors", "safetensors.torch"}
     )
     words: ClassVar[frozenset[str]] = frozenset(
-        {"weight", "bias", "params", "weight_decay", "fan_in", "fan_out", "fan_avg"}
+        {"depthwise", "pointwise"}
+        | {"weight", "bias", "params", "weight_decay", "fan_in", "fan_out", "fan_avg"}
         | {"normal", "truncated_normal", "uniform"}
     )
 
