@@ -53,6 +53,14 @@ CASES = {
         params=23_487_754 + 14_800, trainable=23_487_754 - 14_800, giga="1.4177",
         convolutions=132, norms=112,
     ),
+    # torchvision's GoogLeNet, with its two training heads
+    ("googlenet_torchvision", 1000, False): Figures(
+        params=13_019_960, trainable=13_004_888, giga="1.5067", convolutions=59, norms=59
+    ),
+    ("googlenet_torchvision", 1000, True): Figures(
+        params=13_019_960 - 6_380_496, trainable=6_624_904, giga="1.4984", convolutions=57,
+        norms=57,
+    ),
 }  # fmt: skip
 
 

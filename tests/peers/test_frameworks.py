@@ -10,9 +10,13 @@ from support import TOLERANCE, Twins, compare, difference
 END_POINTS = {
     "inception_v3": 22, "googlenet": 23, "inception_v3_torchvision": 22, "inception_v1": 18,
     "inception_v4": 27, "inception_resnet_v1": 16, "inception_resnet_v2": 20,
+    "googlenet_torchvision": 21,
 }  # fmt: skip
 """The networks, and how many end points each has."""
-LONG = ("inception_v1", "inception_v4", "inception_resnet_v1", "inception_resnet_v2")
+LONG = (
+    "inception_v1", "inception_v4", "inception_resnet_v1", "inception_resnet_v2",
+    "googlenet_torchvision",
+)  # fmt: skip
 
 
 # Of the module, so that the tests of one network come together and share what is built for it.

@@ -1,4 +1,4 @@
-"""Inception V4 and both Inception-ResNets are those of timm and facenet-pytorch, bit by bit.
+"""Networks in PyTorch that are those of timm, facenet-pytorch and torchvision, bit by bit.
 
 The peers get their weights through the shipped name maps. Compared is every child of the peer, and
 every residual block; an average of a whole map may differ in its last bits, for it is summed in
@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from support import Twins, compare, from_torch
-from torch_peer import count, import_beside_torch, unequal
+from torch_peer import count, import_beside_torch, train_once, unequal
 
 from archcompiler import weights
 from archcompiler.weights import pattern
@@ -33,6 +33,8 @@ class Peer:
     build: Callable[[Any], Any]
     modules: Mapping[str, str]
     averaged: Mapping[str, str]
+    heads: bool = False
+    """Whether it has our training heads."""
 
     def pairs(self, names: Mapping[str, str]) -> dict[str, str]:
         """Return the peer's modules by ours."""
@@ -94,6 +96,20 @@ PEERS = (
             "Logits": "logits",
         },
     ),
+    Peer(
+        network="googlenet_torchvision",
+        source="torchvision",
+        package="torchvision.models.googlenet",
+        build=lambda package: package.GoogLeNet(init_weights=False),
+        modules={
+            "{conv1_7x7_s2,conv2_3x3_reduce,conv2_3x3}": "{conv1,conv2,conv3}",
+            "{pool1_3x3,pool2_3x3,pool3_3x3,pool4_2x2}_s2": "maxpool{1,2,3,4}",
+            "inception_{3a,3b,4a,4b,4c,4d,4e,5a,5b}": "inception{}",
+            "{loss3.pool5,loss3}": "{avgpool,fc}",
+        },
+        averaged={},
+        heads=True,
+    ),
 )  # fmt: skip
 SMALL = {"inception_v4": "input=107x107", "inception_resnet_v2": "input=107x107"}
 """Sizes for every run of the tests, with maps down to 1x1; the whole size takes longer."""
@@ -115,7 +131,8 @@ def with_weights(peer: Peer, own: Twins, folder: Path) -> Any:
     model.load_state_dict(torch.load(file, weights_only=True))  # no name more, none fewer
     torch.save(model.state_dict(), file)
     back = weights.import_weights(file, own.network, peer.source)
-    heads = tuple(f"{h.name}/" for h in own.network.training_heads)
+    absent = () if peer.heads else own.network.training_heads
+    heads = tuple(f"{h.name}/" for h in absent)
     wanted = (
         {n: w for n, w in own.weights.items() if not n.startswith(heads)} if heads else own.weights
     )
@@ -164,8 +181,9 @@ def test_every_end_point_is_bit_identical(
     found = results(own.torch_model, own.torch_images, ours)
     wanted = results(model, own.torch_images, exact | averaged)
     assert found.keys() == wanted.keys()
-    compared = {n.rpartition(".")[2] if n.endswith("PreLogitsFlatten") else n for n in found}
-    left = {"AuxLogits", "Predictions", "global_pool"}  # not there; a function; a map of 1x1
+    compared = {name for n in found for name in (n, n.rpartition(".")[2])}
+    left = {h.name for h in own.network.training_heads}  # which evaluation has not
+    left |= {"Predictions", "prob", "global_pool"}  # functions; a map of 1x1
     assert {*own.end_points} - compared <= left
     assert unequal({n: found[n] for n in exact}, wanted) == []
     comparison = compare(*({n: from_torch(t) for n, t in p.items()} for p in (found, wanted)))
@@ -177,9 +195,29 @@ def test_weights_are_as_many(twins: Callable[..., Twins], peer: Peer) -> None:
     """But for the gammas, of which the peers have one beside each beta."""
     own = twins(peer.network, *([SMALL[peer.network]] if peer.network in SMALL else []))
     model = peer.build(import_beside_torch(peer.package))
-    gammas = sum(
-        w.shape[0] for n in own.network.walk(inference=True) for w in n.weights if w.name == "beta"
-    )
-    totals = own.network.totals(inference=True)
+    norms = [n for n in own.network.walk(inference=True) if "beta" in {w.name for w in n.weights}]
+    gammas = sum(w.shape[0] for n in norms for w in n.weights if w.name == "beta")
+    gammas -= sum(w.shape[0] for n in norms for w in n.weights if w.name == "gamma")
+    totals = own.network.totals(inference=not peer.heads)
     assert count(model).params == totals.params + gammas
     assert count(model).trainable == totals.trainable + gammas
+
+
+def test_training_of_googlenet(
+    twins: Callable[..., Twins], tmp_path: Path, figure: Callable[..., None]
+) -> None:
+    """The logits are bit-identical; the heads sum their rows in another order (C, H, W)."""
+    own = twins("googlenet_torchvision")
+    [peer] = (p for p in PEERS if p.network == own.network.name)
+    model = with_weights(peer, own, tmp_path)
+    found, _ = train_once(own.torch_model, own.torch_images)
+    wanted, _ = train_once(model, own.torch_images)
+    names = {"loss3": "logits", "loss1": "aux_logits1", "loss2": "aux_logits2"}
+    theirs = {ours: getattr(wanted, name) for ours, name in names.items()}
+    assert found._fields == tuple(names)
+    assert unequal({"loss3": found.loss3}, theirs) == []
+    comparison = compare(
+        *({n: from_torch(t) for n, t in p.items()} for p in (found._asdict(), theirs))
+    )
+    figure("googlenet_torchvision, torch", "torchvision, training", comparison)
+    assert not comparison.apart
