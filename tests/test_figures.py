@@ -14,6 +14,8 @@ import pytest
 from archcompiler.compiler import compile_file
 from archcompiler.ir import Network, Totals
 from archcompiler.ops.conv import Conv
+from archcompiler.ops.depthwise_conv import DepthwiseConv
+from archcompiler.ops.separable_conv import SeparableConv
 from archcompiler.ops.unit import Unit
 from archcompiler.overrides import parse_assignment
 
@@ -22,7 +24,10 @@ SPECS = Path(__file__).parents[1] / "specs"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """What was counted; `giga` are multiply-adds in units of 10^9."""
+    """What was counted; `giga` are multiply-adds in units of 10^9.
+
+    A separable convolution counts as one.
+    """
 
     params: int
     trainable: int
@@ -61,6 +66,10 @@ CASES = {
         params=13_019_960 - 6_380_496, trainable=6_624_904, giga="1.4984", convolutions=57,
         norms=57,
     ),
+    # keras.applications' Xception
+    ("xception", 1000, True): Figures(
+        params=22_910_480, trainable=22_855_952, giga="8.3574", convolutions=40, norms=40
+    ),
 }  # fmt: skip
 
 
@@ -71,7 +80,7 @@ def count(network: Network, inference: bool) -> Figures:
         params=totals.params,
         trainable=totals.trainable,
         giga=f"{totals.macs / 1e9:.4f}",
-        convolutions=sum(isinstance(op, Conv) for op in units),
+        convolutions=sum(isinstance(op, (Conv, DepthwiseConv, SeparableConv)) for op in units),
         norms=sum(op.norm is not None for op in units),
     )
 

@@ -22,6 +22,8 @@ import numpy as np
 from archcompiler.backend import backend
 from archcompiler.build import emit
 from archcompiler.compiler import compile_file
+from archcompiler.draw import HALVING
+from archcompiler.ir import Node
 from archcompiler.names import camel_case
 from archcompiler.op import Weight
 from archcompiler.overrides import parse_assignment
@@ -62,7 +64,7 @@ class Twins:
         rng = np.random.default_rng(2)
         nodes = self.network.walk()
         return {
-            node.weight_name(w): _drawn(rng, w).astype(self.dtype)
+            node.weight_name(w): _drawn(rng, node, w).astype(self.dtype)
             for node in nodes
             for w in node.weights
         }
@@ -119,18 +121,17 @@ class Twins:
 
     @functools.cached_property
     def keras_model(self) -> Any:
-        from archc_tensorflow.weights import path
+        from archc_tensorflow.weights import canonical_shape, path
 
         with keras_floats(self.dtype):
             model = self.keras_module.build()
-        state = {
-            path(node, w): self.weights[node.weight_name(w)]
-            for node in self.network.walk()
-            for w in node.weights
-        }
+        state = {path(node, w): (node, w) for node in self.network.walk() for w in node.weights}
         assert {variable.path for variable in model.weights} == set(state)
         for variable in model.weights:
-            variable.assign(state[variable.path])
+            node, weight = state[variable.path]
+            shape = tuple(variable.shape)  # of a depthwise kernel, by channel and multiplier
+            assert canonical_shape(node, weight, shape) == weight.shape
+            variable.assign(self.weights[node.weight_name(weight)].reshape(shape))
         return model
 
     @functools.cached_property
@@ -156,10 +157,13 @@ def keras_floats(dtype: str) -> Iterator[None]:
         keras.config.set_dtype_policy(before[1])
 
 
-def _drawn(rng: np.random.Generator, weight: Weight) -> Array:
+def _drawn(rng: np.random.Generator, node: Node, weight: Weight) -> Array:
     if weight.name == "kernel":
         # Logits stay about one: a softmax turns their absolute error into a relative one.
-        variance = (2 if weight.part else 0.02) / math.prod(weight.shape[:-1])
+        gain = 1 if weight.part else 0.02
+        if getattr(node.op, "activation", None) in HALVING and weight.part != "depthwise":
+            gain = 2
+        variance = gain / math.prod(weight.shape[:-1])
         return rng.standard_normal(weight.shape, "f") * np.float32(math.sqrt(variance))
     around_one = weight.name in ("moving_variance", "gamma")
     return rng.uniform(*((0.5, 1.5) if around_one else (-0.2, 0.2)), weight.shape).astype("f")

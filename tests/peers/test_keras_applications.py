@@ -1,8 +1,8 @@
-"""Inception V3 and Inception-ResNet V2 are those of `keras.applications`."""
+"""Inception V3, Inception-ResNet V2 and Xception are those of `keras.applications`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +110,28 @@ BLOCKS = {
 }
 
 
+def give_weights(pair: Twins, peer: Any, folder: Path) -> None:
+    """Give the peer our weights through the shipped map, which must bring them back, too."""
+    file = folder / "theirs.weights.h5"
+    weights.export_weights(file, pair.network, pair.weights, "keras")
+    peer.load_weights(file)
+    peer.save_weights(file)
+    back = weights.import_weights(file, pair.network, "keras").tensors
+    wanted = {n: w for n, w in pair.weights.items() if not n.startswith("AuxLogits/")}
+    assert back.keys() == wanted.keys()
+    assert all((back[name] == value).all() for name, value in wanted.items())
+
+
+def named_points(pair: Twins, peer: Any, layers: Mapping[str, str]) -> Points:
+    """Run the peer; return what its layers give, by our names, and the softmax of the logits."""
+    import keras
+
+    outputs = {name: peer.get_layer(layer).output for name, layer in layers.items()}
+    points = keras.Model(peer.input, outputs)(pair.images, training=False)
+    found = {name: value.numpy() for name, value in points.items()}
+    return found | {"Predictions": softmax(found["Logits"])}
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("size", [107, 299])
 def test_inception_resnet_v2(
@@ -124,22 +146,44 @@ def test_inception_resnet_v2(
         weights=None, classifier_activation=None, input_shape=(size, size, 3)
     )
     assert peer.count_params() == pair.network.totals(inference=True).params == 55_873_736
-    file = tmp_path / "theirs.weights.h5"
-    weights.export_weights(file, pair.network, pair.weights, "keras")
-    peer.load_weights(file)
-    peer.save_weights(file)
-    back = weights.import_weights(file, pair.network, "keras").tensors
-    wanted = {n: w for n, w in pair.weights.items() if not n.startswith("AuxLogits/")}
-    assert back.keys() == wanted.keys()
-    assert all((back[name] == value).all() for name, value in wanted.items())
-
-    outputs = {n: peer.get_layer(layer).output for n, layer in (STEM | BLOCKS).items()}
-    points = keras.Model(peer.input, outputs)(pair.images, training=False)
-    theirs = {name: value.numpy() for name, value in points.items()}
-    theirs["Predictions"] = softmax(theirs["Logits"])
+    give_weights(pair, peer, tmp_path)
+    theirs = named_points(pair, peer, STEM | BLOCKS)
     for framework, found in (("torch", pair.torch_points), ("tensorflow", pair.keras_points)):
         assert found.keys() - theirs.keys() == {"AuxLogits"}  # the peer has none
         comparison = compare({name: found[name] for name in pair.end_points}, theirs)
         peers = f"keras.applications.InceptionResNetV2, {size}"
         figure(f"inception_resnet_v2, {framework}", peers, comparison)
+        assert not comparison.apart
+
+
+# Xception
+
+XCEPTION = {
+    **{f"block1_conv{n}": f"block1_conv{n}_act" for n in (1, 2)},
+    **{f"block{n + 2}": f"add_{n}".removesuffix("_0") for n in range(12)},
+    **{f"block14_sepconv{n}": f"block14_sepconv{n}_act" for n in (1, 2)},
+    "avg_pool": "avg_pool",
+    "Logits": "predictions",
+}
+
+
+@pytest.mark.parametrize("size", [107, pytest.param(299, marks=pytest.mark.long)])
+def test_xception(
+    twins: Callable[..., Twins], figure: Callable[..., None], tmp_path: Path, size: int
+) -> None:
+    """At 107 one pool pads below and right alone, as at 299, and the others on every side."""
+    import keras
+
+    pair = twins("xception", f"input={size}x{size}")
+    keras.backend.clear_session()
+    peer = keras.applications.Xception(
+        weights=None, classifier_activation=None, input_shape=(size, size, 3)
+    )
+    assert peer.count_params() == pair.network.totals().params == 22_910_480
+    give_weights(pair, peer, tmp_path)
+    theirs = named_points(pair, peer, XCEPTION)
+    for framework, found in (("torch", pair.torch_points), ("tensorflow", pair.keras_points)):
+        assert found.keys() == theirs.keys()
+        comparison = compare({name: found[name] for name in pair.end_points}, theirs)
+        figure(f"xception, {framework}", f"keras.applications.Xception, {size}", comparison)
         assert not comparison.apart
