@@ -1,4 +1,4 @@
-"""Inception V1 and V3 are TF-slim's, whose every variable has one name in the spec."""
+"""Inception V1, V2 and V3 are TF-slim's, whose every variable has one name in the spec."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from support import Array, Twins, compare
 
+from archcompiler import weights
 from archcompiler.ir import Totals
-from archcompiler.weights.sources import find_plan
 
 RUN = Path(__file__).with_name("run_slim.py")
 PARTS = {
@@ -53,12 +53,12 @@ def in_slim(pair: Twins) -> dict[str, Array]:
 
 
 def agrees(
-    pair: Twins, weights: Mapping[str, Array], folder: Path, figure: Callable[..., None]
+    pair: Twins, theirs: Mapping[str, Array], folder: Path, figure: Callable[..., None]
 ) -> None:
     """Run TF-slim's network with these weights, and compare every end point."""
     name = pair.network.name
     np.save(folder / "images.npy", pair.images)
-    np.savez(folder / "weights.npz", **weights)
+    np.savez(folder / "weights.npz", **theirs)
     run = subprocess.run([sys.executable, RUN, folder, name], capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
     with np.load(folder / "points.npz") as points:
@@ -66,7 +66,7 @@ def agrees(
     assert wanted.keys() == set(pair.end_points)
     for framework, found in (("torch", pair.torch_points), ("tensorflow", pair.keras_points)):
         comparison = compare({name: found[name] for name in pair.end_points}, wanted)
-        figure(f"{name}, {framework}", f"tf_slim.nets.{name}", comparison)
+        figure(f"{name}, {framework}", f"tf_slim.nets.{name}, {len(pair.images[0])}", comparison)
         assert not comparison.apart
 
 
@@ -74,21 +74,34 @@ def test_inception_v3(
     slim_twins: Callable[..., Twins], tmp_path: Path, figure: Callable[..., None]
 ) -> None:
     pair = slim_twins("inception_v3")
-    weights = in_slim(pair)
-    assert sum(w.size for w in weights.values()) == 27_179_376
+    theirs = in_slim(pair)
+    assert sum(w.size for w in theirs.values()) == 27_179_376
     assert pair.network.totals() == Totals(
         params=27_179_376, trainable=27_143_152, macs=5_718_899_296
     )
-    agrees(pair, weights, tmp_path, figure)
+    agrees(pair, theirs, tmp_path, figure)
 
 
-@pytest.mark.long
-def test_inception_v1(
-    slim_twins: Callable[..., Twins], tmp_path: Path, figure: Callable[..., None]
+@pytest.mark.parametrize(
+    ("name", "changes", "count"),
+    [
+        ("inception_v1", (), 6_632_184),
+        ("inception_v2", ("input=64x64",), 11_198_112),  # where the last pool is cut to the map
+        pytest.param("inception_v2", (), 11_198_112, marks=pytest.mark.long),
+    ],
+)
+def test_names_are_those_of_the_map(
+    slim_twins: Callable[..., Twins],
+    tmp_path: Path,
+    figure: Callable[..., None],
+    name: str,
+    changes: tuple[str, ...],
+    count: int,
 ) -> None:
     """The shipped map gives the names; slim refuses one too many or too few."""
-    pair = slim_twins("inception_v1")
-    names = {m.theirs: m.ours for m in find_plan(pair.network, "slim").matches if m.theirs}
-    weights = {theirs: pair.weights[ours] for theirs, ours in names.items()}
-    assert sum(w.size for w in weights.values()) == 6_632_184
-    agrees(pair, weights, tmp_path, figure)
+    pair = slim_twins(name, *changes)
+    file = tmp_path / "theirs.safetensors"
+    weights.export_weights(file, pair.network, pair.weights, "slim")
+    theirs = weights.neutral.safetensors_file.read(file)
+    assert sum(w.size for w in theirs.values()) == count
+    agrees(pair, theirs, tmp_path, figure)
