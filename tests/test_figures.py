@@ -45,6 +45,10 @@ CASES = {
     ("inception_v2", 1000, True): Figures(
         params=11_198_112, trainable=11_178_336, giga="1.9349", convolutions=70, norms=68
     ),
+    # pretrainedmodels' BNInception
+    ("bn_inception", 1000, True): Figures(
+        params=11_315_272, trainable=11_295_240, giga="2.0326", convolutions=69, norms=69
+    ),
     # TF-slim's inception_v4, with its training head and 1001 classes
     ("inception_v4", 1001, False): Figures(
         params=46_074_066, trainable=46_009_106, giga="12.2605", convolutions=151, norms=151

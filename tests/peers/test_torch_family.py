@@ -110,6 +110,21 @@ PEERS = (
         averaged={},
         heads=True,
     ),
+    Peer(
+        network="bn_inception",
+        source="cadene",
+        package="pretrainedmodels.models.bninception",
+        build=lambda package: package.BNInception(),
+        modules={
+            "Conv2d_{1a_7x7,2b_1x1,2c_3x3}": "conv{1_relu_7x7,2_relu_3x3_reduce,2_relu_3x3}",
+            "MaxPool_{2a,3a}_3x3": "pool{1,2}_3x3_s2",
+            "Mixed_{3b,3c,4b,4c,4d,4e,5b,5c}.Branch_{0,1,2,3}":
+                "inception_{3a,3b,4a,4b,4c,4d,5a,5b}_relu_{1x1,3x3,double_3x3_2,pool_proj}",
+            "Mixed_{4a,5a}.Branch_{0,1}": "inception_{3c,4e}_relu_{3x3,double_3x3_2}",
+            "Mixed_{4a,5a}.Branch_2": "inception_{3c,4e}_pool",
+        },
+        averaged={"Logits": "last_linear"},
+    ),
 )  # fmt: skip
 SMALL = {"inception_v4": "input=107x107", "inception_resnet_v2": "input=107x107"}
 """Sizes for every run of the tests, with maps down to 1x1; the whole size takes longer."""
@@ -181,7 +196,7 @@ def test_every_end_point_is_bit_identical(
     found = results(own.torch_model, own.torch_images, ours)
     wanted = results(model, own.torch_images, exact | averaged)
     assert found.keys() == wanted.keys()
-    compared = {name for n in found for name in (n, n.rpartition(".")[2])}
+    compared = {part for name in found for part in name.split(".")}
     left = {h.name for h in own.network.training_heads}  # which evaluation has not
     left |= {"Predictions", "prob", "global_pool"}  # functions; a map of 1x1
     assert {*own.end_points} - compared <= left
