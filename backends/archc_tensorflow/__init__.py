@@ -26,7 +26,7 @@ class TensorflowBackend(Backend):
         | {"numpy", "safetensors", "safetensors.numpy"}
     )
     words: ClassVar[frozenset[str]] = frozenset(
-        {"depthwise", "linear", "pointwise"}
+        {"conv", "dense", "depthwise", "linear", "pointwise"}
         | {"concat", "input", "norm", "pad", "same", "split", "valid"}
         | {"fan_in", "fan_out", "fan_avg", "normal", "uniform"}
         | {"truncated_normal", "untruncated_normal"}

@@ -33,7 +33,7 @@ class TorchBackend(Backend):
         {"torch", "torch.nn", "torch.nn.functional", "safetensors", "safetensors.torch"}
     )
     words: ClassVar[frozenset[str]] = frozenset(
-        {"depthwise", "pointwise"}
+        {"conv", "dense", "depthwise", "pointwise"}
         | {"weight", "bias", "params", "weight_decay", "fan_in", "fan_out", "fan_avg"}
         | {"normal", "truncated_normal", "uniform"}
     )

@@ -57,7 +57,7 @@ def splits_to_convolution(node: Node) -> bool:
 WRONG = {
     "a pool that counts its padding": (counts_padding, 1, 14),
     "a stride inside a block": (strides_in_block, 1, 16),
-    "a convolution behind a split": (splits_to_convolution, 4, 20),
+    "a convolution behind a split": (splits_to_convolution, 8, 26),
 }
 
 
