@@ -76,7 +76,8 @@ def end_points(peer: Any, images: Any, names: Mapping[str, str]) -> dict[str, An
     hooks = [c.register_forward_hook(keep(n)) for n, c in children]
     with torch.inference_mode():
         peer(images)
-        if "AuxLogits" not in points:  # which torchvision computes in training only
+        if hasattr(peer, "AuxLogits") and peer.AuxLogits and "AuxLogits" not in points:
+            # which torchvision computes in training only
             peer.AuxLogits(points["Mixed_6e"])
         points["Predictions"] = torch.softmax(points["Logits"], 1)
     for handle in hooks:
