@@ -78,6 +78,10 @@ CASES = {
     ("xception", 1000, True): Figures(
         params=22_910_480, trainable=22_855_952, giga="8.3574", convolutions=40, norms=40
     ),
+    # timm's inception_next_tiny
+    ("inception_next_tiny", 1000, True): Figures(
+        params=28_070_464, trainable=28_055_680, giga="4.1886", convolutions=94, norms=1
+    ),
 }  # fmt: skip
 
 

@@ -11,12 +11,12 @@ END_POINTS = {
     "inception_v3": 22, "googlenet": 23, "inception_v3_torchvision": 22, "inception_v1": 18,
     "inception_v4": 27, "inception_resnet_v1": 16, "inception_resnet_v2": 20,
     "googlenet_torchvision": 21, "xception": 19, "inception_v2": 17,
-    "bn_inception": 18,
+    "bn_inception": 18, "inception_next_tiny": 11,
 }  # fmt: skip
 """The networks, and how many end points each has."""
 LONG = (
     "inception_v1", "inception_v4", "inception_resnet_v1", "inception_resnet_v2",
-    "googlenet_torchvision", "xception", "inception_v2", "bn_inception",
+    "googlenet_torchvision", "xception", "inception_v2", "bn_inception", "inception_next_tiny",
 )  # fmt: skip
 
 

@@ -125,8 +125,26 @@ PEERS = (
         },
         averaged={"Logits": "last_linear"},
     ),
+    Peer(
+        network="inception_next_tiny",
+        source="timm",
+        package="timm.models.inception_next",
+        build=lambda package: package.inception_next_tiny(),
+        modules={
+            "stem_conv": "stem",
+            "stage_{1..4}": "stages.{0..3}",
+            "stage_{1,2,4}.block_{1..3}": "stages.{0,1,3}.blocks.{0..2}",
+            "stage_3.block_{1..9}": "stages.2.blocks.{0..8}",
+            "downsample_{2..4}": "stages.{1..3}.downsample",
+        },
+        averaged={"Logits.global_pool": "head.global_pool", "Logits": "head"},
+    ),
 )  # fmt: skip
-SMALL = {"inception_v4": "input=107x107", "inception_resnet_v2": "input=107x107"}
+SMALL = {
+    "inception_v4": "input=107x107",
+    "inception_resnet_v2": "input=107x107",
+    "inception_next_tiny": "input=32x32",
+}
 """Sizes for every run of the tests, with maps down to 1x1; the whole size takes longer."""
 
 
