@@ -77,6 +77,7 @@ class _Expander:
     containers: Containers = field(init=False)
     sizes: LayerCount = field(init=False)
     count: int = 0
+    noted: int = 0
 
     def __post_init__(self) -> None:
         self.sizes = LayerCount(self.spec.blocks)
@@ -361,8 +362,9 @@ class _Expander:
 
     @property
     def problems(self) -> int:
-        """Return how many there are so far, layers that nothing reads aside."""
-        return len(self.report.diagnostics) - self.references.dead + len(self.requirements.missing)
+        """Return how many there are so far, notes and layers that nothing reads aside."""
+        errors = len(self.report.diagnostics) - self.noted - self.references.dead
+        return errors + len(self.requirements.missing)
 
     def check_unused(self) -> None:
         unused = [n for n in self.spec.blocks if n not in self.containers.used_blocks]
@@ -374,6 +376,7 @@ class _Expander:
             message = f"no layer uses the block `{name}`"
             if position.source in self.spec.bases:
                 self.report.note("E316", f"{message} any more", position)
+                self.noted += 1
                 continue
             self.report.error(
                 "E316", message, position, hint="remove it, or move it under `x-unused:`"
