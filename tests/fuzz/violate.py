@@ -32,7 +32,7 @@ VALUES = {
     r"activation: \w+": ("E204", "activation: ", ("rellu", "7", "[relu]")),
     r"epsilon: [\de.-]+": ("E204", "epsilon: ", ("0", "-1e-3", ".nan", "small")),
     r"(?<!_)decay: [\de.-]+": ("E204", "decay: ", ("1", "-0.1", ".inf", "5")),
-    r"\{dropout: [$\w.]+": ("E204", "{dropout: ", ("1.0", "-0.5", ".nan")),
+    r"(?<!params: )\{dropout: [$\w.]+": ("E204", "{dropout: ", ("1.0", "-0.5", ".nan")),
     r"name: \w+": (
         "E206",
         "name: ",
