@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import re
-
 import click
 
 from archcompiler.codes import CODES
 from archcompiler.diagnostics import say
 from archcompiler.errors import USAGE_OR_ENVIRONMENT, ArchcError, Diagnostic, did_you_mean
-
-CODE = re.compile(r"[Ee]?[0-9]+")
 
 
 @click.command()
