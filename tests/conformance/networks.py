@@ -13,6 +13,7 @@ that is off alone is a mismatch, and in float64 nothing is excused.
 
 from __future__ import annotations
 
+import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from pathlib import Path
 import harness
 import numpy as np
 from harness import FRAMEWORKS, Case, Results
+from spec_patches import variant
 from spec_writer import Spec, write_spec
 from vanishing import Vanishing
 
@@ -58,7 +60,7 @@ class Tally:
 
     specs: int = 0
     wrong: Counter[str] = field(default_factory=Counter)
-    """Specs that archc refuses, by code: the writer's mistakes."""
+    """Specs that archc refuses, by code: the writer's mistakes, or patches that do not fit."""
     refused: Counter[str] = field(default_factory=Counter)
     """Networks that a backend refuses, by backend and code."""
     networks: int = 0
@@ -107,10 +109,27 @@ def drawn(seeds: Iterable[int], tally: Tally) -> Iterator[tuple[Spec, Network]]:
         except ArchcError as error:
             tally.wrong[error.diagnostics[0].code] += 1
             continue
-        refusals = [r for framework in FRAMEWORKS if (r := refusal(network, framework))]
-        tally.refused.update(refusals)
-        if not refusals:
+        if _is_taken(network, tally):
             yield spec, network
+
+
+def variants(seeds: Iterable[int], tally: Tally) -> Iterator[Network]:
+    """Yield the networks that random patches make of random specs; count the others."""
+    for seed in seeds:
+        with tempfile.TemporaryDirectory(prefix="archc-") as folder:
+            network = variant(seed, Path(folder))
+        tally.specs += 1
+        if network is None:
+            tally.wrong["variant"] += 1
+        elif _is_taken(network, tally):
+            yield network
+
+
+def _is_taken(network: Network, tally: Tally) -> bool:
+    """Tell whether all backends take a network; count refusals."""
+    refusals = [r for framework in FRAMEWORKS if (r := refusal(network, framework))]
+    tally.refused.update(refusals)
+    return not refusals
 
 
 def refusal(network: Network, framework: str) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 import harness
 import pytest
 from harness import Case, Results
-from networks import FIXTURES, Mismatch, Tally, case, compare, drawn
+from networks import FIXTURES, Mismatch, Tally, case, compare, drawn, variants
 from spec_values import draw
 from spec_writer import Spec, write_spec
 
@@ -30,6 +30,8 @@ from archcompiler.ops.pool import Pool
 from archcompiler.ops.unit import Unit
 
 COUNT = 200
+VARIANTS = 100
+"""So many specs are also extended and patched; about three of ten are networks."""
 PARTS = 2
 """The networks run in so many processes of each framework, one a worker of pytest."""
 LEAST = 8
@@ -222,7 +224,9 @@ class Part:
 @pytest.fixture(scope="session", params=range(PARTS))
 def part(request: pytest.FixtureRequest, shared_folder: Path) -> Part:
     number: int = request.param
-    cases = [case(network) for _, network in written(number)[1]]
+    share = VARIANTS // PARTS
+    extended = variants(range(number * share, (number + 1) * share), Tally())
+    cases = [case(n) for n in (*(n for _, n in written(number)[1]), *extended)]
     mistakes: dict[str, Case] = {}
     if number == 0:
         cases += [case(compile_file(path).network) for path in KEPT]
@@ -245,6 +249,7 @@ def test_all_networks_are_equal(part: Part) -> None:
     assert not tally.mismatches, "\n".join(map(str, tally.mismatches))
     print(tally)
     assert tally.networks == len(part.cases)
+    assert sum(case.network.lineage != () for case in part.cases) >= VARIANTS // PARTS // 5
     # Nearly all nodes have values to compare; a join or a container has none in torch.
     assert tally.values >= 0.8 * tally.nodes
     assert tally.points >= 5 * tally.networks

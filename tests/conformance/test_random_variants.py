@@ -1,25 +1,20 @@
 """Random specs grow by random patches: each is a right network, or an error with a line.
 
 What a variant is, is also written out by `archc resolve` without `extends`, which must be the same
-network.
+network. `test_random_networks.py` runs variants in both frameworks.
 """
 
 from __future__ import annotations
 
-import random
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
+from spec_patches import variant
 from spec_writer import write_spec
 from test_variants import facts
 
 from archcompiler.compiler import compile_file, compile_node
 from archcompiler.errors import ArchcError
-from archcompiler.ir import Network
-from archcompiler.op import attributes
-from archcompiler.ops import BY_KEY
 from archcompiler.resolve import document
 from archcompiler.source import parse
 from archcompiler.yaml_writer import to_yaml
@@ -27,73 +22,6 @@ from archcompiler.yaml_writer import to_yaml
 SEEDS = range(240)
 LEAST_RIGHT = 0.15
 """The share of variants that are networks; the others are refused."""
-VALUES: tuple[object, ...] = (
-    1, 2, 3, 0, 0.5, True, None, "same", "valid", "relu", "none", "map", "1x3", "$in_channels",
-    "$in_channels * 2", [0, 1, 1, 0], {"truncated_normal": 0.1}, {"multiplier": 0.5, "minimum": 1},
-)  # fmt: skip
-LAYERS: tuple[object, ...] = (
-    "identity", [], {"conv": 3, "kernel": 1, "padding": "valid", "name": "Patch_1"},
-    {"max_pool": 2, "stride": 1, "padding": "same"}, {"activate": "relu"}, {"scale": 2.0},
-    [{"activate": "gelu", "name": "Patch_2"}, {"dropout": 0.1}],
-    {"join": "add", "branches": {"Same": [], "Other": {"scale": 0.5}}, "name": "Patch_3"},
-)  # fmt: skip
-
-
-def patches(network: Network, chance: random.Random) -> Iterator[dict[str, Any]]:
-    """Yield a few patches of what a network has, most of them sensible."""
-    nodes = [node for node in network.walk() if node.named]
-    for _ in range(chance.randint(1, 4)):
-        node = chance.choice(nodes)
-        path = node.path
-        if chance.random() < 0.1:
-            path = chance.choice((path.rpartition("/")[0] or "stem", f"{path}/x", f"{path}x"))
-        verb = chance.choice(("set", "set", "set", "replace", "remove", "before", "after"))
-        content = chance.choice(LAYERS)
-        if verb == "set":
-            known = [*attributes(BY_KEY[node.op.key])] if node.op.key in BY_KEY else []
-            main = BY_KEY[node.op.key].main if known else None
-            name = chance.choice([*known, "end_point", "name", "from", "defaults"])
-            value = {
-                "end_point": True,
-                "name": f"New_{chance.randint(1, 3)}",
-                "from": "input",
-                "defaults": {"conv": {"activation": "relu"}},
-            }.get(name, chance.choice(VALUES))
-            yield {"set": path, node.op.key if name == main else name: value}
-        elif verb == "replace":
-            yield {"replace": path, "by": content}
-        elif verb == "remove":
-            yield {"remove": path}
-        else:
-            yield {verb: path, "insert": content}
-
-
-def variant(seed: int, folder: Path) -> Network | None:
-    """Return a random spec with random patches; None where it is refused, with a line."""
-    chance = random.Random(f"variant {seed}")
-    (folder / "base.yaml").write_text(to_yaml(write_spec(seed)), "utf-8")
-    try:
-        base = compile_file(folder / "base.yaml").network
-    except ArchcError:
-        return None
-    text = to_yaml(
-        {
-            "archc": 1,
-            "name": "variant",
-            "extends": "base.yaml",
-            "patch": [*patches(base, chance)],
-        }
-    )
-    (folder / "variant.yaml").write_text(text, "utf-8")
-    try:
-        return compile_file(folder / "variant.yaml").network
-    except ArchcError as error:
-        problem = error
-    assert problem.exit_code == 1
-    for found in problem.diagnostics:
-        assert found.position is not None, (found, text)
-        assert found.position.source.line(found.position.line), (found, text)
-    return None
 
 
 def test_a_variant_is_right_or_refused_with_a_line(tmp_path: Path) -> None:
