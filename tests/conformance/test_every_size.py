@@ -1,0 +1,41 @@
+"""Static shapes are real ones at legal input sizes: here a few of each shipped spec.
+
+`every_size.py` is the program, and runs them all: see docs/numerics.md.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from archcompiler.locate import shipped
+
+PARTS = 2
+SAMPLE = {"torch": 3, "tensorflow": 1}
+"""How many sizes of each spec; TensorFlow needs some seconds for each."""
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+@pytest.mark.parametrize("framework", SAMPLE)
+def test_shapes_are_those_of_the_framework(framework: str, part: int, tmp_path: Path) -> None:
+    pytest.importorskip(framework)
+    names = sorted(shipped())[part::PARTS]
+    program = Path(__file__).with_name("every_size.py")
+    words = ["--backend", framework, "--sample", str(SAMPLE[framework])]
+    settings = {"CUDA_VISIBLE_DEVICES": "", "KERAS_HOME": str(tmp_path)}
+    run = subprocess.run(
+        [sys.executable, program, *words, *(f"--spec={name}" for name in names)],
+        check=False,
+        capture_output=True,
+        encoding="utf-8",
+        env=os.environ | settings,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr[-3000:]
+    *lines, last = run.stdout.splitlines()
+    assert len(lines) == len(names)
+    assert last.startswith(f"{len(names) * SAMPLE[framework]} builds")
+    assert last.endswith(" 0 differ")
