@@ -121,6 +121,8 @@ class Containers:
                 inside = where
             else:
                 written, inside = branch.layers, where.inside(branch.name.text)
+                defaults = self.scopes.merged(inside.defaults, branch.defaults, inside.scope)
+                inside = dataclasses.replace(inside, defaults=defaults)
                 if free:
                     free = self.paths.register(inside.prefix, branch.name.position, _name_it(layer))
                 else:  # one error is enough for a fork
@@ -204,7 +206,7 @@ class Containers:
             depth=place.depth,
             born=place.born,
         )
-        written, inside = self.edits.block(path, block, inside)
+        written, inside = self.edits.block(layer, block, inside)
         inside = dataclasses.replace(
             inside, defaults=self.scopes.merged(inside.defaults, written.defaults, scope)
         )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import Literal
 
-from archcompiler.errors import Diagnostic, Row
+from archcompiler.blame import Blame
+from archcompiler.errors import Diagnostic
 from archcompiler.expression import Expression
 from archcompiler.fields import Shape
 from archcompiler.position import Position
@@ -130,14 +131,7 @@ class DraftNetwork:
     lineage: tuple[str, ...] = ()
     """The names of the specs that this one extends, the nearest first."""
     notes: tuple[Diagnostic, ...] = ()
-    patched: Mapping[Position, list[Row]] = field(default_factory=dict)
-    """By place of a layer, the patches that set something of it."""
-
-    def with_patches(self, found: Diagnostic) -> Diagnostic:
-        """Say which patches changed the layers that a diagnostic points at."""
-        places = (found.position, *(row.position for row in found.rows))
-        patches = [row for at in places if at for row in self.patched.get(at, ())]
-        return replace(found, rows=(*found.rows, *dict.fromkeys(patches)))
+    blame: Blame = field(default_factory=Blame)
 
 
 def shown_paths(network: DraftNetwork) -> dict[Draft, str]:

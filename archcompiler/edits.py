@@ -7,26 +7,29 @@ which brought its target in. What a base patched and a child replaced or removed
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Collection, Iterator
+from bisect import bisect_right
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TypeVar
+from typing import TypeVar, cast
 
-from archcompiler import merge
-from archcompiler.errors import Report, Row, did_you_mean
-from archcompiler.layers import as_group, spelled_out
+from archcompiler import rewrite
+from archcompiler.errors import Report, Row
+from archcompiler.missing import Missing
 from archcompiler.ops import BY_KEY
 from archcompiler.paths import Paths, join
-from archcompiler.position import Position
+from archcompiler.position import Position, Source
 from archcompiler.references import Place
-from archcompiler.source import Entry, Mapping, Node, Scalar
+from archcompiler.source import Entry, Node
 from archcompiler.spec import COMMON, CONTAINERS, Block, Branch, Head, Layer, Name, Patch, Spec
 from archcompiler.validate import Validator
 
-ROOT = ("layers", "branches", "join", "split")
+OF_BLOCK = ("layers", "branches", "join", "split")
 """Keys of an instance that mean those of its block."""
-GROUP = ("layers", *(key for key in COMMON if key not in ("name", "repeat")))
+OF_LIST = ("layers", *(key for key in COMMON if key not in ("name", "repeat")))
 """What `set` may give to a branch that is a list of layers."""
+MOST_READ_AGAIN = 50_000
+"""So many values patches may make archc read again: the product of two long lists takes minutes."""
 
 Found = tuple[Layer, Place]
 T = TypeVar("T")
@@ -34,81 +37,83 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class Edits:
-    """The patches of a spec, and which of them did something."""
+    """The patches of a spec, and which of them did something.
+
+    Methods note in `used` what they applied, in `missing` what they took away.
+    """
 
     patches: tuple[Patch, ...]
     born: dict[str, int]
+    bases: Collection[Source]
     report: Report
-    by_path: dict[str, list[Patch]] = field(default_factory=dict)
+    missing: Missing = field(default_factory=Missing)
     used: set[int] = field(default_factory=set)
-    gone: list[tuple[str, int]] = field(default_factory=list)
-    """Paths, and the order of what replaced or removed all below them."""
-    away: dict[str, Row] = field(default_factory=dict)
-    """By path, the patch that removed, replaced or renamed what was there."""
     patched: dict[Position, list[Row]] = field(default_factory=dict)
-    """By place of a layer, the patches of files that set something of it."""
-    templates: dict[str, None] = field(default_factory=dict)
+    """By place of a layer, the patches that set something of it."""
+    _by_path: dict[str, list[Patch]] = field(default_factory=dict)
+    _made: dict[tuple[int, int], tuple[object, object]] = field(default_factory=dict)
+    """By what was patched and the patch, what came of it: instances share their templates."""
+    _read_again: int = 0
 
     def __post_init__(self) -> None:
         for patch in self.patches:
-            self.by_path.setdefault(patch.path, []).append(patch)
+            self._by_path.setdefault(patch.path, []).append(patch)
         for part, order in self.born.items():
-            self.gone.append((part.removeprefix("heads/"), order))
+            self.missing.gone.append((part.removeprefix("heads/"), order))
 
     # What stands at the top of a spec
 
     def roots(self, spec: Spec) -> Spec:
         """Apply the patches that address sections, heads and templates themselves."""
+        sections = {"stem": spec.stem, "body": spec.body}
+        blocks, heads = dict(spec.blocks), {head.name.text: head for head in spec.heads}
         for patch in self.patches:
             first, _, rest = patch.path.partition("/")
-            head = next((h for h in spec.heads if h.name.text == patch.path), None)
-            if patch.path in ("stem", "body"):
-                spec = self._section(spec, patch)
-            elif first == "blocks" and rest in spec.blocks:
-                spec = self._template(spec, spec.blocks[rest], patch)
-            elif head:
-                spec = self._head(spec, head, patch)
-        return spec
+            if patch.path in sections:
+                sections[patch.path] = self._section(sections[patch.path], patch)
+            elif first == "blocks" and rest in blocks:
+                blocks[rest] = self._template(blocks[rest], patch)
+            elif patch.path in heads:
+                head = self._head(heads.pop(patch.path), patch)
+                heads |= {patch.path: head} if head else {}
+        order = [head.name.text for head in spec.heads]
+        kept = [heads[name] for name in order if name in heads]
+        stem, body = sections["stem"], sections["body"]
+        return dataclasses.replace(spec, blocks=blocks, heads=tuple(kept), stem=stem, body=body)
 
-    def _section(self, spec: Spec, patch: Patch) -> Spec:
+    def _section(self, layer: Layer, patch: Patch) -> Layer:
         hint = f"write it anew: `{patch.path}: [...]`"
         if not self._may(patch, self.born[patch.path], ("set",), "a section", hint):
-            return spec
-        layer: Layer = getattr(spec, patch.path)
-        node = self._merged(layer.node, patch, patch.entries)
-        entry = Entry(patch.path, layer.position, node)
-        changed = self._checked(patch, lambda v: v.section(entry))
-        if changed is None:
-            return spec
-        if patch.path == "stem":
-            return dataclasses.replace(spec, stem=changed)
-        return dataclasses.replace(spec, body=changed)
+            return layer
+        entry = Entry(
+            patch.path, layer.position, rewrite.over(layer.node, patch.entries, self.report)
+        )
+        return self._checked(patch, entry.node, lambda v: v.section(entry)) or layer
 
-    def _template(self, spec: Spec, block: Block, patch: Patch) -> Spec:
-        hint = f"write it anew: `blocks: {{{block.name}: ...}}`, where null removes it"
+    def _template(self, block: Block, patch: Patch) -> Block:
+        hint = f"write it anew: `blocks: {{{block.name}: ...}}`"
+        if patch.verb == "remove":
+            hint = f"write `blocks: {{{block.name}: null}}`"
         if not self._may(patch, self.born[patch.path], ("set",), "a block", hint):
-            return spec
-        node = self._merged(block.node, patch, patch.entries)
+            return block
+        node = rewrite.over(block.node, patch.entries, self.report, ("params",))
         entry = Entry(block.name.text, block.name.position, node)
-        changed = self._checked(patch, lambda v: v.block(entry))
-        blocks = {**spec.blocks, block.name.text: changed} if changed else spec.blocks
-        return dataclasses.replace(spec, blocks=blocks)
+        self._note(block.layer, patch)
+        return self._checked(patch, node, lambda v: v.block(entry)) or block
 
-    def _head(self, spec: Spec, head: Head, patch: Patch) -> Spec:
+    def _head(self, head: Head, patch: Patch) -> Head | None:
         part = f"heads/{head.name}"
         hint = "add one under `heads:`"
         if not self._may(patch, self.born[part], ("set", "replace", "remove"), "a head", hint):
-            return spec
-        changed: Head | None = None
-        if patch.verb != "remove":
-            node = self._keyed(head.node, patch)
-            entry = Entry(head.name.text, head.name.position, node)
-            changed = self._checked(patch, lambda v: v.head(entry)) or head
+            return head
         if patch.verb != "set":
             self.born[part] = patch.order
-            self._take(patch)
-        heads = [changed if h is head else h for h in spec.heads]
-        return dataclasses.replace(spec, heads=tuple(h for h in heads if h))
+            self.missing.take(patch)
+        if patch.verb == "remove":
+            return None
+        node = rewrite.keyed(head.node, patch, self.report, head=True)
+        entry = Entry(head.name.text, head.name.position, node)
+        return self._checked(patch, node, lambda v: v.head(entry)) or head
 
     def _may(self, patch: Patch, born: int, verbs: tuple[str, ...], what: str, hint: str) -> bool:
         """Tell whether a patch comes after its target, and refuse a verb that cannot be."""
@@ -128,7 +133,7 @@ class Edits:
 
         An `instance` is one of a repeated layer.
         """
-        if not self.by_path or layer.name is None:
+        if not self._by_path or layer.name is None:
             return [(layer, place)]
         found = [(layer, place)]
         if place.template:
@@ -150,7 +155,7 @@ class Edits:
             elif patch.verb == "after":
                 after = self._brought(patch, place, None, templates=templates) + after
             else:
-                self._take(patch)
+                self.missing.take(patch)
                 replaced = patch.verb == "replace"
                 here = self._brought(patch, place, layer, templates=templates) if replaced else []
                 return [*before, *here, *after]
@@ -160,12 +165,9 @@ class Edits:
         self, patch: Patch, place: Place, replaced: Layer | None, *, templates: bool
     ) -> list[Found]:
         """Return the layers that a patch brings in, with what later patches make of them."""
-        content = patch.content
-        assert content is not None
-        layers = self._checked(patch, lambda v: v.sequence(content)) or ()
-        if replaced and replaced.name and len(layers) == 1 and not layers[0].name:
-            name = Name(replaced.name.text, layers[0].position)
-            layers = (dataclasses.replace(layers[0], name=name),)
+        layers = self._content(patch)
+        if replaced and layers:
+            layers = (rewrite.in_place(layers[0], replaced, single=len(layers) == 1), *layers[1:])
         if templates:
             place = dataclasses.replace(place, template_born=patch.order)
         else:
@@ -173,53 +175,75 @@ class Edits:
         edited = (self._edited(one, place, False, templates=templates) for one in layers)
         return [found for pieces in edited for found in pieces]
 
+    def _content(self, patch: Patch) -> tuple[Layer, ...]:
+        content = patch.content
+        assert content is not None
+        return (
+            self._once(
+                content, patch, lambda: self._checked(patch, content, lambda v: v.sequence(content))
+            )
+            or ()
+        )
+
     def _next(self, name: Name | None, last: int, place: Place, *, templates: bool) -> Patch | None:
         """Return the patch behind the `last` one of what is called `name` there, and mark it."""
         if name is None:
             return None
         path = join(place.template if templates else place.prefix, name.text)
         if templates:
-            self.templates.setdefault(path)
-        found = next((p for p in self.by_path.get(path, ()) if p.order > last), None)
-        if found:
-            self.used.add(found.order)
-        return found
+            self.missing.templates.setdefault(path)
+        known = self._by_path.get(path, [])
+        behind = bisect_right(known, last, key=lambda patch: patch.order)
+        if behind == len(known):
+            return None
+        self.used.add(known[behind].order)
+        return known[behind]
 
     def _set(self, layer: Layer, patch: Patch, instance: bool) -> Layer:
-        entries = patch.entries
+        others = [k for k in patch.entries if (k in BY_KEY or k in CONTAINERS) and k != layer.key]
         if layer.key == "block":
-            entries = {k: e for k, e in entries.items() if k not in ROOT}
-        others = [k for k in entries if (k in BY_KEY or k in CONTAINERS) and k != layer.key]
+            others = [k for k in others if k not in OF_BLOCK]
         if others:
             self._refuse(
                 patch,
                 f"`{patch.path}` is `{layer.key}`, and `set` cannot make it `{others[0]}`",
                 f"replace it: `{{replace: {patch.path}, by: {{{others[0]}: ...}}}}`",
             )
-        elif instance and "repeat" in entries:
+        elif instance and "repeat" in patch.entries:
             self._refuse(
                 patch,
                 f"`{patch.path}` is one of a repeated layer",
                 "set `repeat` of the layer as it is written",
             )
-        elif entries:
-            node = self._merged(layer.node, patch, entries)
-            if changed := self._checked(patch, lambda v: v.layer(node)):
-                kept = {"name": "name", "repeat": "repeat", "expect": "expect", "from": "sources"}
-                own = {f: getattr(layer, f) for key, f in kept.items() if key not in entries}
-                if not patch.by_command_line:
-                    row = Row(label="patched", value=patch.path, position=patch.position)
-                    self.patched.setdefault(layer.position, []).append(row)
-                if "name" in entries:
-                    self.away[patch.path] = Row(label="renamed", position=patch.position)
-                return dataclasses.replace(changed, **own)
+        else:
+            return self._once(layer, patch, lambda: self._changed(layer, patch)) or layer
         return layer
+
+    def _changed(self, layer: Layer, patch: Patch) -> Layer | None:
+        """Return a layer as a patch sets it; what it says of a block's own is kept for later."""
+        entries = patch.entries
+        of_block = [k for k in entries if k in OF_BLOCK] if layer.key == "block" else []
+        self._note(layer, patch)
+        if of_block:
+            layer = dataclasses.replace(layer, of_block=(*layer.of_block, patch))
+            entries = {k: e for k, e in entries.items() if k not in of_block}
+        if not entries:
+            return layer
+        node = rewrite.over(layer.node, entries, self.report)
+        changed = self._checked(patch, node, lambda v: v.layer(node))
+        if changed is None:
+            return None
+        kept = {"name": "name", "repeat": "repeat", "expect": "expect", "from": "sources"}
+        own = {f: getattr(layer, f) for key, f in kept.items() if key not in entries}
+        if "name" in entries:
+            self.missing.away[patch.path] = Row(label="renamed", position=patch.position)
+        return dataclasses.replace(changed, of_block=layer.of_block, **own)
 
     # Branches and blocks
 
     def branches(self, layer: Layer, place: Place) -> list[tuple[Branch, Place]]:
         """Return the branches of a fork, each with its place."""
-        if not self.by_path:
+        if not self._by_path:
             return [(branch, place) for branch in layer.branches]
         found = []
         for branch in layer.branches:
@@ -245,10 +269,10 @@ class Edits:
                 )
                 continue
             if patch.verb != "set":
-                self._take(patch)
+                self.missing.take(patch)
             if patch.verb == "remove":
                 return None
-            odd = [k for k in patch.entries if k not in GROUP]
+            odd = [k for k in patch.entries if k not in OF_LIST]
             if not branch.single and odd:
                 inner = next((f", as `{patch.path}/{n.name}`" for n in branch.layers if n.name), "")
                 self._refuse(
@@ -257,58 +281,60 @@ class Edits:
                     f"name a layer in it{inner}",
                 )
                 continue
-            node = self._keyed(branch.node, patch)
-            entry = Entry(branch.name.text, branch.name.position, node)
-            branch = self._checked(patch, partial(Validator.branch, entry=entry)) or branch
+            branch = self._once(branch, patch, partial(self._rewritten, branch, patch)) or branch
             if patch.verb == "replace" and templates:
                 place = dataclasses.replace(place, template_born=patch.order)
             elif patch.verb == "replace":
                 place = dataclasses.replace(place, born=patch.order, template="")
         return branch, place
 
-    def block(self, path: str, block: Block, place: Place) -> tuple[Layer, Place]:
+    def _rewritten(self, branch: Branch, patch: Patch) -> Branch | None:
+        """Return a branch as a patch sets or replaces it."""
+        node = rewrite.keyed(branch.node, patch, self.report)
+        entry = Entry(branch.name.text, branch.name.position, node)
+        for layer in branch.layers:
+            self._note(layer, patch)
+        return self._checked(patch, node, partial(Validator.branch, entry=entry))
+
+    def block(self, layer: Layer, block: Block, place: Place) -> tuple[Layer, Place]:
         """Return what an instance is made of, and its place, as far as patches say."""
         born = self.born.get(f"blocks/{block.name}", 0)
         if born:
-            self.gone.append((f"{path}/", born))
-        layer = block.layer
-        for patch in self.by_path.get(path, ()):
-            entries = {k: e for k, e in patch.entries.items() if k in ROOT}
-            if entries and patch.order > max(place.born, born):
-                node = self._merged(layer.node, patch, entries)
-                layer = self._checked(patch, partial(Validator.container, node=node)) or layer
+            self.missing.gone.append((f"{place.prefix}/", born))
+        inside = block.layer
+        for patch in layer.of_block:
+            if patch.order > born:
+                made = partial(self._inside, inside, patch)
+                inside = self._once(inside, patch, made) or inside
         place = dataclasses.replace(place, born=max(place.born, born), template_born=born)
-        return layer, place
+        return inside, place
 
-    # Nodes
+    def _inside(self, layer: Layer, patch: Patch) -> Layer | None:
+        """Return a block's container as a patch of an instance sets it."""
+        entries = {k: e for k, e in patch.entries.items() if k in OF_BLOCK}
+        node = rewrite.over(layer.node, entries, self.report)
+        self._note(layer, patch)
+        return self._checked(patch, node, partial(Validator.container, node=node))
 
-    def _keyed(self, node: Node, patch: Patch) -> Node:
-        """Return the node of a branch or head after a `set` or a `replace`."""
-        if patch.verb == "replace":
-            assert patch.content is not None
-            return patch.content
-        node = spelled_out(node)
-        written = node if isinstance(node, Mapping) else as_group(node)
-        return self._merged(written, patch, patch.entries)
+    # What patches make
 
-    def _merged(self, node: Mapping, patch: Patch, entries: dict[str, Entry]) -> Mapping:
-        """Put entries over a layer's: null takes back, mappings of names are merged."""
-        found = dict(node.entries)
-        for key, entry in entries.items():
-            below = found.get(key)
-            if merge.is_null(entry.node) and key not in BY_KEY:
-                found.pop(key, None)
-            elif below is not None:
-                found[key] = merge.merged(below, entry, self.report)
-            else:
-                found[key] = entry
-        return Mapping(found, node.position)
+    def _once(self, target: object, patch: Patch, make: Callable[[], T]) -> T:
+        """Make something of a target by a patch, or return what was made of it before."""
+        key = (id(target), patch.order)
+        if key not in self._made:
+            self._made[key] = (target, make())  # with the target, whose identity must stay
+        return cast(T, self._made[key][1])
 
-    def _checked(self, patch: Patch, read: Callable[[Validator], T | None]) -> T | None:
+    def _checked(self, patch: Patch, node: Node, read: Callable[[Validator], T | None]) -> T | None:
         """Read what a patch made; a mistake that lies outside the patch names it."""
+        self._read_again += rewrite.size(node)
+        if self._read_again > MOST_READ_AGAIN:
+            message = f"patches change more than {MOST_READ_AGAIN:,} values"
+            self.report.error("E304", message, patch.position)
+            self.report.raise_errors()
         inner = Report()
         found = read(Validator(inner))
-        own = set(positions(patch))
+        own = set(rewrite.positions(patch))
         for problem in inner.diagnostics:
             if problem.position not in own:
                 row = Row(label="patched", position=patch.position)
@@ -316,10 +342,12 @@ class Edits:
             self.report.add(problem)
         return None if inner.diagnostics else found
 
-    def _take(self, patch: Patch) -> None:
-        """Note that what a patch addresses is gone, and all that earlier patches did below it."""
-        self.gone.append((patch.path, patch.order))
-        self.away[patch.path] = Row(label=f"{patch.verb}d", position=patch.position)
+    def _note(self, layer: Layer, patch: Patch) -> None:
+        """Note that a patch sets something of a layer."""
+        word = "changed" if patch.by_command_line else "patched"
+        row = Row(label=word, value=patch.path, position=patch.position)
+        rows = self.patched.setdefault(layer.position, [])
+        rows += [row] if row not in rows[-1:] else []
 
     # What cannot be
 
@@ -328,56 +356,15 @@ class Edits:
         self.report.error(code, message, patch.position, hint=hint)
 
     def report_unused(self, paths: Paths, blocks: Collection[str]) -> None:
-        """Report patches to layers that there are not; `blocks` are those nothing uses."""
+        """Report patches to layers that there are not; `blocks` are those nothing uses.
+
+        What a base patches in a block that nothing uses any more is void.
+        """
+        heads = [part.partition("/")[2] for part in self.born if part.startswith("heads/")]
         for patch in self.patches:
             first, _, rest = patch.path.partition("/")
             idle = first == "blocks" and rest.partition("/")[0] in blocks
-            if patch.order not in self.used and not idle and not self._void(patch, paths):
-                self._report_missing(patch, paths)
-
-    def _void(self, patch: Patch, paths: Paths) -> bool:
-        """Tell whether what a patch addresses was replaced or removed by what comes later."""
-        first = patch.path.partition("/")[0]
-        trunk = first != "blocks" and first not in {p for p in self.born if p.startswith("heads/")}
-        for path, order in self.gone:
-            if order <= patch.order:
+            idle = idle and patch.position.source in self.bases
+            if patch.order in self.used or idle or self.missing.is_void(patch, heads):
                 continue
-            inside = path.rstrip("/")
-            if path in ("stem", "body"):
-                if trunk:
-                    return True
-            elif patch.path.startswith(f"{inside}/") or patch.path == path:
-                return True
-        return False
-
-    def _report_missing(self, patch: Patch, paths: Paths) -> None:
-        path = patch.path
-        parts = path.split("/")
-        above = ("/".join(parts[:n]) for n in range(1, len(parts) + 1))
-        row = next((self.away[p] for p in above if p in self.away), None)
-        inner = [p for p in paths.shown if p.startswith(f"{path}/")]
-        known = list(self.templates) if path.startswith("blocks/") else paths.shown
-        ends = [p for p in known if p.lower().endswith(f"/{path.lower()}")]
-        near = f"did you mean `{ends[0]}`?" if ends else did_you_mean(path, known)
-        self.report.error(
-            "E310" if patch.by_command_line else "E318",
-            f"`{path}` is a branch" if inner else f"there is no layer `{path}`",
-            patch.position,
-            rows=[row] if row else (),
-            hint=f"name a layer in it, as `{inner[0]}`" if inner else near if not row else None,
-        )
-
-
-def positions(patch: Patch) -> Iterator[Position]:
-    """Yield the place of every key and value that a patch wrote."""
-    nodes = [e.node for e in patch.entries.values()]
-    yield from (e.position for e in patch.entries.values())
-    nodes += [patch.content] if patch.content else []
-    while nodes:
-        node = nodes.pop()
-        yield node.position
-        if isinstance(node, Mapping):
-            yield from (e.position for e in node.entries.values())
-            nodes += [e.node for e in node.entries.values()]
-        elif not isinstance(node, Scalar):
-            nodes += node.items
+            self.missing.report(patch, paths, blocks, self.report)

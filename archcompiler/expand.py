@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from archcompiler import fields, overrides
+from archcompiler.blame import Blame
 from archcompiler.containers import Containers, is_end_point, needs_name
 from archcompiler.draft import (
     Bound,
@@ -25,7 +26,7 @@ from archcompiler.draft import (
     Source,
 )
 from archcompiler.edits import Edits
-from archcompiler.errors import Report
+from archcompiler.errors import ArchcError, Report
 from archcompiler.layer_count import LayerCount
 from archcompiler.names import problem as name_problem
 from archcompiler.op import Op
@@ -46,7 +47,7 @@ def expand(spec: Spec, assignments: Sequence[Assignment] = ()) -> DraftNetwork:
     """Expand a spec. Raises `ArchcError` with all errors E301 to E319 found."""
     report = Report()
     spec = overrides.apply(spec, assignments, report)
-    edits = Edits(spec.patches, dict(spec.born), report)
+    edits = Edits(spec.patches, dict(spec.born), spec.bases, report)
     spec = edits.roots(spec)
     expander = _Expander(
         spec=spec,
@@ -55,10 +56,14 @@ def expand(spec: Spec, assignments: Sequence[Assignment] = ()) -> DraftNetwork:
         paths=Paths(report),
         edits=edits,
         scopes=Scopes(spec, report),
-        references=References(spec, report, edits.away),
+        references=References(spec, report, edits.missing.away),
     )
-    network = expander.network()
-    report.raise_errors()
+    try:
+        network = expander.network()
+        report.raise_errors()
+    except ArchcError as error:
+        blame = expander.blame()
+        raise ArchcError(*map(blame.told, error.diagnostics)) from None
     return network
 
 
@@ -121,8 +126,11 @@ class _Expander:
             position=spec.position,
             lineage=spec.lineage,
             notes=self.report.notes,
-            patched=self.edits.patched,
+            blame=self.blame(),
         )
+
+    def blame(self) -> Blame:
+        return Blame(self.spec.bases, self.spec.extends, self.edits.patched)
 
     # Sections and heads
 
@@ -246,7 +254,7 @@ class _Expander:
                 name=name,
                 repeat=None,
                 expect=layer.expect if number == len(names) else None,
-                sources=layer.sources if number == 1 else (),
+                sources=() if drafts else layer.sources,
             )
             for piece, where in self.edits.layers(one, place, instance=True):
                 made = self.instances(piece, current, where, end_point=end_point)

@@ -91,7 +91,8 @@ def _resolved(at: Scalar, document: _Document, has_file: bool) -> tuple[Path, st
     written = document.path.parent / text
     try:
         path = written.resolve()
-    except (OSError, RuntimeError):
+        exists = path.exists()
+    except (OSError, RuntimeError, ValueError):
         raise _fail("E114", f"`{text}` cannot be followed", at) from None
     if not path.is_relative_to(document.folder):
         raise _fail(
@@ -100,7 +101,7 @@ def _resolved(at: Scalar, document: _Document, has_file: bool) -> tuple[Path, st
             at,
             hint="a base stands beside the spec or below it, or is a shipped one's name",
         )
-    if not path.exists():
+    if not exists:
         near = did_you_mean(written.name, [p.name for p in locate.specs_in(path.parent)])
         raise _fail("E114", f"there is no file {text}", at, hint=near)
     shown = os.path.normpath(os.path.join(os.path.dirname(document.shown), text))

@@ -66,7 +66,7 @@ def infer(draft: DraftNetwork, source: str) -> tuple[Network, Report]:
     inference = _Inference(report=Report(), binding=not draft.changes, paths=shown_paths(draft))
     try:
         network = inference.network(draft, source)
-        report = Report([*draft.notes, *map(draft.with_patches, inference.report.diagnostics)])
+        report = Report([*draft.notes, *map(draft.blame.told, inference.report.diagnostics)])
         report.raise_errors()
     except ArchcError as error:
         from archcompiler.sizes import with_sizes  # which calls `failures`

@@ -20,7 +20,7 @@ class LayerCount:
     """By the identity of layers, which are kept, so that no other gets the same."""
 
     def of(self, layer: Layer, depth: int = 0) -> int:
-        """Return at most how many layers `layer` expands to, its repetitions included."""
+        """Return how many layers `layer` expands to at least, its repetitions included."""
         if depth > _DEEPEST:
             return 0
         if id(layer) not in self.known:
@@ -36,11 +36,11 @@ class LayerCount:
 
     def cause(self, layer: Layer, most: int) -> Layer:
         """Return the innermost layer that alone is more than `most`."""
-        while True:
-            inner = [one for one in self._inside(layer) if self.of(one) > most]
-            if not inner or inner[0] is layer:
-                return layer
-            layer = inner[0]
+        seen: set[int] = set()  # blocks may contain each other in a circle
+        while id(layer) not in seen:
+            seen.add(id(layer))
+            layer = next((one for one in self._inside(layer) if self.of(one) > most), layer)
+        return layer
 
     def _all(self, layers: Iterable[Layer], depth: int) -> int:
         return sum(self.of(layer, depth) for layer in layers)

@@ -11,7 +11,16 @@ from archcompiler.errors import one_of
 from archcompiler.op import Op, attributes
 from archcompiler.ops import BY_KEY
 from archcompiler.source import Entry, Mapping, Node, Scalar, Sequence
-from archcompiler.spec import COMMON, CONTAINERS, Attribute, Attributes, Branch, Layer, Name
+from archcompiler.spec import (
+    COMMON,
+    CONTAINERS,
+    Attribute,
+    Attributes,
+    Branch,
+    Defaults,
+    Layer,
+    Name,
+)
 from archcompiler.values import Values, argument_hint, main_hint
 
 CONTAINER_KEYS = {
@@ -217,7 +226,11 @@ class Layers(Values):
             layers = self.sequence(entry.node)
         if name is None or (single and not layers):
             return None
-        return Branch(name=name, node=entry.node, layers=layers, single=single)
+        defaults: Defaults = {}
+        own = {*entry.node.entries} if isinstance(entry.node, Mapping) else set()
+        if "layers" in own and all(k in ("layers", "defaults") or k.startswith("x-") for k in own):
+            single, layers, defaults = False, layers[0].layers, layers[0].defaults
+        return Branch(name=name, node=entry.node, layers=layers, single=single, defaults=defaults)
 
     def _sources(self, entry: Entry | None) -> tuple[Name, ...]:
         if entry is None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from archcompiler import source
 from archcompiler.errors import ArchcError, Diagnostic, Report, did_you_mean
-from archcompiler.position import Source
+from archcompiler.position import Position, Source
 from archcompiler.source import Entry, Mapping, Node, Scalar
 
 OWN = ("archc", "name", "extends", "patch")
@@ -31,8 +31,10 @@ class Merged:
     born: dict[str, int]
     patches: tuple[tuple[int, Node], ...]
     bases: frozenset[Source]
-    lineage: tuple[str, ...]
-    """The names of what the spec extends, the nearest first."""
+    names: tuple[Entry, ...]
+    """What gives the names of the specs that it extends, the nearest first."""
+    extends: Position | None
+    """Where the spec says what it extends."""
 
 
 def merge(documents: Sequence[Node]) -> Merged:
@@ -46,11 +48,10 @@ def merge(documents: Sequence[Node]) -> Merged:
     born: dict[str, int] = {}
     patches: list[tuple[int, Node]] = []
     order = 0
-    for document in documents:
-        if not isinstance(document, Mapping):
-            raise _fail("a spec is a mapping with `archc: 1` on top", document)
+    maps = [_mapping(document) for document in documents]
+    for document in maps:
         entries = {k: e for k, e in entries.items() if k not in OWN}
-        entries = _over(entries, document, report, first=document is documents[0])
+        entries = _over(entries, document, report, first=document is maps[0])
         versions += [document.entries["archc"]] if "archc" in document.entries else []
         for part in _parts(document):
             born[part] = order
@@ -61,8 +62,9 @@ def merge(documents: Sequence[Node]) -> Merged:
     report.raise_errors()
     root = Mapping(entries, documents[-1].position)
     bases = frozenset(document.position.source for document in documents[:-1])
-    lineage = [name for d in documents[-2::-1] if (name := _name(d))]
-    return Merged(root, tuple(versions), born, tuple(patches), bases, tuple(lineage))
+    names = [d.entries["name"] for d in maps[-2::-1] if "name" in d.entries]
+    extends = entries["extends"].node.position if "extends" in entries else None
+    return Merged(root, tuple(versions), born, tuple(patches), bases, tuple(names), extends)
 
 
 def _over(
@@ -131,9 +133,11 @@ def is_null(node: Node) -> bool:
     return isinstance(node, Scalar) and node.value is None
 
 
-def _name(document: Node) -> str:
-    entry = document.entries.get("name") if isinstance(document, Mapping) else None
-    return entry.node.text if entry and isinstance(entry.node, Scalar) else ""
+def _mapping(document: Node) -> Mapping:
+    if not isinstance(document, Mapping):
+        message = "a spec is a mapping with `archc: 1` on top"
+        raise ArchcError(Diagnostic(code="E204", message=message, position=document.position))
+    return document
 
 
 def _parts(document: Mapping) -> Iterable[str]:
@@ -160,7 +164,3 @@ def _patches(document: Mapping, report: Report) -> tuple[Node, ...]:
         hint="write each on a line of its own: `- {set: PATH, kernel: 3}`",
     )
     return ()
-
-
-def _fail(message: str, node: Node) -> ArchcError:
-    return ArchcError(Diagnostic(code="E204", message=message, position=node.position))

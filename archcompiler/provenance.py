@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 
 from archcompiler.diagnostics import show
 from archcompiler.draft import Bound, Draft, DraftNetwork, DraftNorm, shown_paths
-from archcompiler.edits import positions
 from archcompiler.errors import USAGE_OR_ENVIRONMENT, ArchcError, Diagnostic, did_you_mean
 from archcompiler.expression import Expression
 from archcompiler.fields import shape_text, yaml_text
@@ -18,6 +17,7 @@ from archcompiler.ops import BY_KEY
 from archcompiler.ops.unit import NORMS
 from archcompiler.overrides import COMMAND_LINE
 from archcompiler.position import Position
+from archcompiler.rewrite import positions
 from archcompiler.spec import Patch
 
 WIDTH = 100
@@ -78,7 +78,7 @@ class Provenance:
         yield f"{weights:,} weights, {macs:,} MACs"
         kind = " by a patch" if draft.position in self.patched else ""
         yield f"written at {draft.position}{kind}"
-        for row in self.draft.patched.get(draft.position, ()):
+        for row in self.draft.blame.patched.get(draft.position, ()):
             if row.value == node.path or row.value.startswith("blocks/"):
                 yield f"patched at {row.position} as {row.value}"
         lines = [*self._head(node), *self._values(node, draft)]

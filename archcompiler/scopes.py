@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from graphlib import CycleError, TopologicalSorter
 
 from archcompiler.draft import Bound, BoundAttributes, BoundDefaults, DraftNorm, Scope
 from archcompiler.errors import Report, Row, did_you_mean
@@ -149,15 +150,14 @@ class Scopes:
             for name, b in arguments.items()
             if b.scope is scope
         }
-        for start in reads:
-            if circle := _circle(reads, [start]):
-                self.report.error(
-                    "E401",
-                    f"`{start}` depends on itself: {' > '.join(circle)}",
-                    arguments[start].position,
-                )
-                return True
-        return False
+        circle = _circle(reads)
+        if circle:
+            self.report.error(
+                "E401",
+                f"`{circle[0]}` depends on itself: {' > '.join(circle)}",
+                arguments[circle[0]].position,
+            )
+        return circle is not None
 
     def of_spec(self, scope: Scope) -> BoundAttributes:
         """Return the parameters of the spec, as a scope sees them."""
@@ -170,12 +170,14 @@ class Scopes:
                 self.bare.setdefault(bound.parameter, set()).add(bound.position)
 
 
-def _circle(reads: dict[str, list[str]], path: list[str]) -> list[str] | None:
-    for name in reads.get(path[-1], ()):
-        if name == path[0]:
-            return [*path, name]
-        if name not in path and (found := _circle(reads, [*path, name])):
-            return found
+def _circle(reads: dict[str, list[str]]) -> list[str] | None:
+    """Return names that read each other in a circle, from the first that is written."""
+    try:
+        TopologicalSorter(reads).prepare()
+    except CycleError as error:
+        circle: list[str] = error.args[1][:0:-1]  # each is read by the next
+        start = circle.index(next(name for name in reads if name in circle))
+        return [*circle[start:], *circle[: start + 1]]
     return None
 
 

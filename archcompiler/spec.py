@@ -89,16 +89,22 @@ class Layer:
     split: Attributes | None = None
     block: Name | None = None
     arguments: Attributes = field(default_factory=dict)
+    of_block: tuple[Patch, ...] = ()
+    """What patches set in this instance of what its block is made of."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Branch:
-    """One branch of a fork; a `single` layer takes the branch's name as its own."""
+    """One branch of a fork; a `single` layer takes the branch's name as its own.
+
+    `defaults` are those of a list of layers that has nothing else of its own.
+    """
 
     name: Name
     node: Node
     layers: tuple[Layer, ...]
     single: bool
+    defaults: Defaults = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,3 +172,5 @@ class Spec:
     """The files that it extends: what they expect of themselves does not bind here."""
     lineage: tuple[str, ...] = ()
     """The names of what it extends, the nearest first."""
+    extends: Position | None = None
+    """Where it says what it extends."""

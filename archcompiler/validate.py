@@ -48,6 +48,7 @@ class Validator(Layers):
         for version in merged.versions:
             self._version(version)
         name = self.entry_name(found.get("name"))
+        lineage = [self.entry_name(entry) for entry in merged.names]
         shape = self.entry(found.get("input"), fields.MapField)
         head_nodes = self.named_nodes(found.get("heads"), "heads")
         heads = [self.head(h) for h in head_nodes]
@@ -76,7 +77,8 @@ class Validator(Layers):
             patches=tuple(p for p in patches if p),
             born=merged.born,
             bases=merged.bases,
-            lineage=merged.lineage,
+            lineage=tuple(n.text for n in lineage if n),
+            extends=merged.extends,
         )
 
     def _version(self, entry: Entry) -> None:

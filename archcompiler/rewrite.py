@@ -1,0 +1,98 @@
+"""What patches make of written nodes: entries put over others, and layers in others' places."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+
+from archcompiler import merge
+from archcompiler.errors import Report
+from archcompiler.layers import CONTAINER_KEYS, as_group, spelled_out
+from archcompiler.ops import BY_KEY
+from archcompiler.position import Position
+from archcompiler.source import Entry, Mapping, Node, Sequence
+from archcompiler.spec import COMMON, CONTAINERS, Layer, Name, Patch
+from archcompiler.validate import HEAD_KEYS
+
+
+def keyed(node: Node, patch: Patch, report: Report, *, head: bool = False) -> Node:
+    """Return the node of a branch or head after a `set` or a `replace`.
+
+    A head that is replaced still reads what it read, and trains as it did, unless the patch says.
+    """
+    node = spelled_out(node)
+    if patch.verb == "set":
+        written = node if isinstance(node, Mapping) else as_group(node)
+        return over(written, patch.entries, report, HEAD_KEYS if head else ())
+    assert patch.content is not None
+    if not head or not isinstance(node, Mapping):
+        return patch.content
+    own = {key: node.entries[key] for key in ("from", *HEAD_KEYS) if key in node.entries}
+    if not own:
+        return patch.content
+    content = spelled_out(patch.content)
+    content = content if isinstance(content, Mapping) else as_group(content)
+    return Mapping({**own, **content.entries}, content.position)
+
+
+def over(
+    node: Mapping, entries: dict[str, Entry], report: Report, known: tuple[str, ...] = ()
+) -> Mapping:
+    """Put entries over a layer's: null takes back, mappings of names are merged.
+
+    `known` are further keys that there may be; what sets any other to null stays, as a mistake.
+    """
+    found = dict(node.entries)
+    kind = next((k for k in found if k in CONTAINERS), "")
+    common = {*COMMON, *known, *CONTAINER_KEYS.get(kind, ())}
+    for key, entry in entries.items():
+        below = found.get(key)
+        if merge.is_null(entry.node) and key not in BY_KEY and (below or key in common):
+            found.pop(key, None)
+        elif below is not None:
+            found[key] = merge.merged(below, entry, report)
+        else:
+            found[key] = entry
+    return Mapping(found, node.position)
+
+
+def in_place(layer: Layer, replaced: Layer, *, single: bool) -> Layer:
+    """Return the first layer in another's place: it reads the same; a single one has its name."""
+    several = layer.key in BY_KEY and BY_KEY[layer.key].several_inputs
+    if not layer.sources and several == (len(replaced.sources) > 1):
+        layer = dataclasses.replace(layer, sources=replaced.sources)
+    if single and replaced.name and not layer.name:
+        name = Name(replaced.name.text, layer.position)
+        layer = dataclasses.replace(layer, name=name)
+    return layer
+
+
+def size(node: Node) -> int:
+    """Return how many values a node has, itself included."""
+    count, todo = 0, [node]
+    while todo:
+        node = todo.pop()
+        count += 1
+        if isinstance(node, Mapping):
+            todo += [entry.node for entry in node.entries.values()]
+        elif isinstance(node, Sequence):
+            todo += node.items
+    return count
+
+
+def positions(patch: Patch) -> Iterator[Position]:
+    """Yield the place of every key and value that a patch wrote."""
+    entries = [*patch.entries.values()]
+    nodes = [patch.content] if patch.content else []
+    while entries or nodes:
+        if entries:
+            entry = entries.pop()
+            yield entry.position
+            nodes.append(entry.node)
+            continue
+        node = nodes.pop()
+        yield node.position
+        if isinstance(node, Mapping):
+            entries += node.entries.values()
+        elif isinstance(node, Sequence):
+            nodes += node.items
