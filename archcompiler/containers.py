@@ -13,7 +13,7 @@ from archcompiler.errors import Report, did_you_mean
 from archcompiler.paths import Paths, join
 from archcompiler.references import Place, References
 from archcompiler.scopes import Scopes
-from archcompiler.spec import Attributes, Branch, Layer, Spec
+from archcompiler.spec import Attributes, Branch, Layer, Spec, removed
 
 MAX_DEPTH = 64
 
@@ -44,6 +44,8 @@ class Containers:
     scopes: Scopes
     references: References
     used_blocks: set[str] = field(default_factory=set)
+    read_params: dict[str, set[str]] = field(default_factory=dict)
+    """By block, the parameters that any instance reads."""
 
     def draft(
         self,
@@ -138,7 +140,14 @@ class Containers:
                 )
             )
         if len(found) < 2:
-            self.report.error("E312", "a fork needs at least two branches", layer.position)
+            away = self.edits.missing.away
+            paths = [
+                join(p, b.name.text) for b in layer.branches for p in (place.prefix, place.template)
+            ]
+            rows = [away[path] for path in paths if path in away]
+            self.report.error(
+                "E312", "a fork needs at least two branches", layer.position, rows=rows
+            )
             return None
         return tuple(graphs)
 
@@ -177,6 +186,7 @@ class Containers:
                 "E301",
                 f"there is no block `{name}`",
                 layer.block.position,
+                rows=removed(self.spec, f"blocks/{name}"),
                 hint=did_you_mean(name, self.spec.blocks)
                 or (
                     f"the blocks are {', '.join(self.spec.blocks)}"
@@ -217,6 +227,7 @@ class Containers:
             layers, output = lists.layers(written.layers, port, inside)
         else:
             layers, output = lists.layers((written,), port, inside)
+        self.read_params.setdefault(name, set()).update(self.scopes.read.get(scope, ()))
         return DraftGraph(name="", port=port, layers=layers, output=output), arguments
 
 

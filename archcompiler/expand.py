@@ -39,12 +39,14 @@ from archcompiler.references import Frames, Place, References
 from archcompiler.requirements import Requirements
 from archcompiler.scopes import Scopes
 from archcompiler.spec import Head, Layer, Name, Spec
+from archcompiler.unused import report_unused
 
 MAX_LAYERS = 100_000
 
 
 def expand(spec: Spec, assignments: Sequence[Assignment] = ()) -> DraftNetwork:
-    """Expand a spec. Raises `ArchcError` with all errors E301 to E319 found."""
+    """Expand a spec. Raises `ArchcError` with all errors found: E301 to E320 and
+    E204, E206, E209, E401, E409 for what must be known here."""
     report = Report()
     spec = overrides.apply(spec, assignments, report)
     edits = Edits(spec.patches, dict(spec.born), spec.bases, report)
@@ -108,7 +110,7 @@ class _Expander:
         known = {**stem_names, **_names(body.layers)}
         heads = self.heads(spec.heads, top, defaults, body.output, known)
         self.requirements.report(self.report)
-        self.check_unused()
+        self.noted = report_unused(spec, self.containers, self.edits, self.paths, self.report)
         if not self.problems:  # what failed may have read them
             self.references.check_dead((*stem.layers, *body.layers), body.output)
         return DraftNetwork(
@@ -373,22 +375,6 @@ class _Expander:
         """Return how many there are so far, notes and layers that nothing reads aside."""
         errors = len(self.report.diagnostics) - self.noted - self.references.dead
         return errors + len(self.requirements.missing)
-
-    def check_unused(self) -> None:
-        unused = [n for n in self.spec.blocks if n not in self.containers.used_blocks]
-        self.edits.report_unused(self.paths, unused)
-        if any(d.severity == "error" for d in self.report.diagnostics):
-            return  # what failed to expand may use them
-        for name in unused:
-            position = self.spec.blocks[name].name.position
-            message = f"no layer uses the block `{name}`"
-            if position.source in self.spec.bases:
-                self.report.note("E316", f"{message} any more", position)
-                self.noted += 1
-                continue
-            self.report.error(
-                "E316", message, position, hint="remove it, or move it under `x-unused:`"
-            )
 
 
 def _names(layers: Iterable[Draft]) -> dict[str, Draft]:

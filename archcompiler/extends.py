@@ -85,7 +85,8 @@ def _resolved(at: Scalar, document: _Document, has_file: bool) -> tuple[Path, st
         return path.resolve(), str(locate.relative(path)), path.parent.resolve()
     plain = text.isprintable() and not any(c in text for c in "\\:~$")
     if not plain or os.path.isabs(text) or not text.endswith(locate.SUFFIXES):
-        raise _fail("E114", f"`extends`: expected {_FORM}", at)
+        hint = "a path starts at the folder of this file" if os.path.isabs(text) else None
+        raise _fail("E114", f"`extends`: expected {_FORM}", at, hint=hint)
     if not has_file:
         raise _fail("E114", "a spec that is no file can extend shipped specs only", at)
     written = document.path.parent / text

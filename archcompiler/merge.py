@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from archcompiler import source
-from archcompiler.errors import ArchcError, Diagnostic, Report, did_you_mean
+from archcompiler import fields, parameters, source
+from archcompiler.errors import ArchcError, Diagnostic, Report, Row, did_you_mean
 from archcompiler.position import Position, Source
 from archcompiler.source import Entry, Mapping, Node, Scalar
 
@@ -19,7 +19,7 @@ OWN = ("archc", "name", "extends", "patch")
 """What a spec does not inherit."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Merged:
     """One document, and in what order its parts were written.
 
@@ -35,6 +35,8 @@ class Merged:
     """What gives the names of the specs that it extends, the nearest first."""
     extends: Position | None
     """Where the spec says what it extends."""
+    dropped: dict[str, Position]
+    """By path, as `heads/AuxLogits`, the null that removed a parameter, a block or a head."""
 
 
 def merge(documents: Sequence[Node]) -> Merged:
@@ -47,6 +49,7 @@ def merge(documents: Sequence[Node]) -> Merged:
     versions: list[Entry] = []
     born: dict[str, int] = {}
     patches: list[tuple[int, Node]] = []
+    dropped: dict[str, Position] = {}
     order = 0
     maps = [_mapping(document) for document in documents]
     for document in maps:
@@ -55,6 +58,8 @@ def merge(documents: Sequence[Node]) -> Merged:
         versions += [document.entries["archc"]] if "archc" in document.entries else []
         for part in _parts(document):
             born[part] = order
+        if order:
+            dropped |= _dropped(document)
         order += 1
         for node in _patches(document, report):
             patches.append((order, node))
@@ -64,7 +69,16 @@ def merge(documents: Sequence[Node]) -> Merged:
     bases = frozenset(document.position.source for document in documents[:-1])
     names = [d.entries["name"] for d in maps[-2::-1] if "name" in d.entries]
     extends = entries["extends"].node.position if "extends" in entries else None
-    return Merged(root, tuple(versions), born, tuple(patches), bases, tuple(names), extends)
+    return Merged(
+        root=root,
+        versions=tuple(versions),
+        born=born,
+        patches=tuple(patches),
+        bases=bases,
+        names=tuple(names),
+        extends=extends,
+        dropped=dropped,
+    )
 
 
 def _over(
@@ -75,8 +89,32 @@ def _over(
         return document.entries
     found = dict(below)
     for key, entry in document.entries.items():
+        if key == "params" and key in below:
+            entry = _typed(below[key], entry, report)
         found[key] = merged(below[key], entry, report) if key in below else entry
     return found
+
+
+def _typed(base: Entry, entry: Entry, report: Report) -> Entry:
+    """Return parameters with the types that they have in the base."""
+    if not isinstance(base.node, Mapping) or not isinstance(entry.node, Mapping):
+        return entry
+    found = dict(entry.node.entries)
+    for name, item in found.items():
+        below = base.node.entries.get(name)
+        old, new = below.node if below else None, item.node
+        if not isinstance(old, Scalar) or not isinstance(new, Scalar):
+            continue  # `validate` says what is wrong
+        if old.value is None or new.value is None:
+            continue
+        value = parameters.alike(new.value, old.value)
+        if value is None:
+            row = Row(label="base", value=fields.plain(old.value), position=old.position)
+            message = f"`{name}`: expected {parameters.kind(old.value)} like the base's"
+            report.error("E204", message, new.position, rows=[row])
+        else:
+            found[name] = Entry(name, item.position, Scalar(value, new.text, new.position))
+    return Entry(entry.key, entry.position, Mapping(found, entry.node.position))
 
 
 NAMED = {
@@ -149,6 +187,16 @@ def _parts(document: Mapping) -> Iterable[str]:
         entry = document.entries.get(key)
         if entry and isinstance(entry.node, Mapping):
             yield from (f"{key}/{name}" for name in entry.node.entries)
+
+
+def _dropped(document: Mapping) -> Iterable[tuple[str, Position]]:
+    """Name what a document drops of its base, and where it says so."""
+    for key in ("params", "heads", "blocks"):
+        entry = document.entries.get(key)
+        if entry and isinstance(entry.node, Mapping):
+            for name, item in entry.node.entries.items():
+                if is_null(item.node):
+                    yield f"{key}/{name}", item.position
 
 
 def _patches(document: Mapping, report: Report) -> tuple[Node, ...]:

@@ -56,6 +56,8 @@ class Missing:
             message, hint = f"there is no layer `{path}` yet", "a later patch brings it in"
         elif inner:
             message, hint = f"`{path}` is no layer", f"name a layer in it, as `{inner[0]}`"
+        elif parts[0] == "block" and len(parts) > 1:
+            hint = f"templates are under `blocks/{'/'.join(parts[1:])}`"
         elif not row:
             ends = [p for p in known if p.lower().endswith(f"/{path.lower()}")]
             hint = f"did you mean `{ends[0]}`?" if ends else did_you_mean(path, known)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from archcompiler.errors import Report, did_you_mean, one_of
-from archcompiler.spec import Spec
+from archcompiler.spec import Spec, removed
 
 
 def output(spec: Spec, report: Report) -> str:
@@ -34,6 +34,8 @@ def output(spec: Spec, report: Report) -> str:
             "E313",
             f"the output `{wanted}` {reason}",
             wanted.position,
-            hint=did_you_mean(wanted.text, evaluated),
+            rows=removed(spec, f"heads/{wanted}"),
+            hint=did_you_mean(wanted.text, evaluated)
+            or (f"write one of {one_of(evaluated)}" if evaluated else None),
         )
     return wanted.text

@@ -9,7 +9,7 @@ import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from archcompiler import fields, source
+from archcompiler import fields, parameters, source
 from archcompiler.errors import (
     USAGE_OR_ENVIRONMENT,
     ArchcError,
@@ -18,7 +18,6 @@ from archcompiler.errors import (
     WrongValue,
     did_you_mean,
 )
-from archcompiler.expression import Value
 from archcompiler.position import Position, Source
 from archcompiler.source import Node, Scalar
 from archcompiler.spec import Patch, Spec
@@ -171,22 +170,16 @@ def _with_input(spec: Spec, assignment: Assignment, report: Report) -> Spec:
 def _with_parameter(spec: Spec, assignment: Assignment, report: Report) -> Spec:
     old, _ = spec.params[assignment.target]
     node = assignment.node
-    value = node.value if isinstance(node, Scalar) else None
-    if type(old) is float and type(value) is int:
-        value = float(value)
-    if value is None or type(value) is not type(old):
-        kinds: dict[type, str] = {
-            bool: "true or false", int: "a whole number", float: "a number", str: "a word",
-        }  # fmt: skip
+    value = parameters.alike(node.value if isinstance(node, Scalar) else None, old)
+    if value is None:
         report.error(
             "E204",
-            f"`{assignment.target}`: expected {kinds[type(old)]} like its default "
+            f"`{assignment.target}`: expected {parameters.kind(old)} like its default "
             f"{fields.plain(old)}",
             node.position,
         )
         return spec
     if not Values(report).finite(assignment.target, value, node.position):
         return spec
-    checked: Value = value
-    params = spec.params | {assignment.target: (checked, node.position)}
+    params = spec.params | {assignment.target: (value, node.position)}
     return dataclasses.replace(spec, params=params)

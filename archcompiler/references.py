@@ -10,7 +10,7 @@ from archcompiler.draft import BoundDefaults, Draft, Scope, Source
 from archcompiler.errors import Report, Row, did_you_mean
 from archcompiler.ops import BY_KEY
 from archcompiler.paths import join
-from archcompiler.spec import Layer, Name, Spec
+from archcompiler.spec import Layer, Name, Spec, removed
 
 Frames = tuple[dict[str, Draft], ...]
 """What a layer may refer to: its own list's earlier layers, then the enclosing lists'."""
@@ -109,14 +109,21 @@ class References:
             shown = dict.fromkeys(known[-5:])
             hint = f"earlier layers are {'..., ' if len(known) > 5 else ''}{', '.join(shown)}"
         rows = [Row(label=f"`{found}` stands at", position=found.position)] if found else []
-        parts = place.prefix.split("/")
-        around = ("/".join((*parts[:n], name.text)) for n in range(len(parts), 0, -1))
-        if taken := next((self.away[p] for p in (*around, name.text) if p in self.away), None):
-            rows, hint = [taken], "a patch took it away: let this layer read another one"
+        if taken := self._taken(name.text, place):
+            rows, hint = [taken], "let this layer read another one: `{set: ..., from: ...}`"
         self.report.error(
             "E302", f"`{name}` is no earlier layer here", name.position, rows=rows, hint=hint
         )
         return None
+
+    def _taken(self, name: str, place: Place) -> Row | None:
+        """Return what took a layer away that stood in one of the lists around a place."""
+        around = [name]
+        for prefix in (place.template, place.prefix):
+            parts = prefix.split("/")
+            around += ["/".join((*parts[:n], name)) for n in range(1, len(parts) + 1)]
+        found = next((self.away[path] for path in reversed(around) if path in self.away), None)
+        return found or next(iter(removed(self.spec, f"heads/{name}")), None)
 
     def check_dead(self, layers: Sequence[Draft], output: Source) -> None:
         """Report layers of a list whose value nothing reads."""

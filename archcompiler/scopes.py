@@ -11,7 +11,7 @@ from archcompiler.errors import Report, Row, did_you_mean
 from archcompiler.evaluate import NeedsShapes, Unknown, evaluate
 from archcompiler.expression import Expression, ExpressionError
 from archcompiler.position import Position
-from archcompiler.spec import Attribute, Attributes, Defaults, Layer, Spec, WrittenNorm
+from archcompiler.spec import Attribute, Attributes, Defaults, Layer, Spec, WrittenNorm, removed
 
 
 @dataclass(slots=True)
@@ -22,6 +22,8 @@ class Scopes:
     report: Report
     references: dict[str, set[Position]] = field(default_factory=dict)
     bare: dict[str, set[Position]] = field(default_factory=dict)
+    read: dict[Scope, set[str]] = field(default_factory=dict)
+    """By scope, the names that its expressions read."""
 
     def bound(self, attribute: Attribute, scope: Scope, known: set[str] | None = None) -> Bound:
         """Tie a written value to the scope that evaluates it; unknown names are errors."""
@@ -31,6 +33,7 @@ class Scopes:
             return Bound(DraftNorm(value.key, own), attribute.position, scope)
         names = known if known is not None else set(scope.params)
         for part in expressions(value):
+            self.read.setdefault(scope, set()).update(part.names)
             for name in part.names:
                 self.references.setdefault(name, set()).add(part.position)
                 if name != "in_channels" and name not in names:
@@ -38,6 +41,7 @@ class Scopes:
                         "E308",
                         f"`${part.text}` reads `{name}`, which is no parameter here",
                         part.position,
+                        rows=removed(self.spec, f"params/{name}"),
                         hint=did_you_mean(name, (*names, "in_channels"))
                         or self._where_known(name, names),
                     )
@@ -113,7 +117,7 @@ class Scopes:
                     f"the block `{layer.block}` has no parameter `{name}`",
                     attribute.position,
                     hint=did_you_mean(name, params)
-                    or f"its parameters are {', '.join(params) or 'none'}",
+                    or (f"it has {', '.join(params)}" if params else "it has none: drop it"),
                 )
         found: BoundAttributes = {}
         for name, default in params.items():

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from archcompiler.errors import Row
 from archcompiler.expression import Expression, Value
 from archcompiler.fields import Shape
 from archcompiler.position import Position, Source
@@ -174,3 +175,11 @@ class Spec:
     """The names of what it extends, the nearest first."""
     extends: Position | None = None
     """Where it says what it extends."""
+    dropped: dict[str, Position] = field(default_factory=dict)
+    """By path, as `heads/AuxLogits`, where it drops a parameter, a head or a block of its base."""
+
+
+def removed(spec: Spec, path: str) -> tuple[Row, ...]:
+    """Return where a spec drops what its base has, such as `blocks/cell`."""
+    found = spec.dropped.get(path)
+    return (Row(label="removed", position=found),) if found else ()

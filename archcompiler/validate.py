@@ -6,6 +6,7 @@ mistake is reported; what is wrong is left out, so that it causes no second erro
 
 from __future__ import annotations
 
+import re
 from typing import cast
 
 from archcompiler import fields
@@ -79,6 +80,7 @@ class Validator(Layers):
             bases=merged.bases,
             lineage=tuple(n.text for n in lineage if n),
             extends=merged.extends,
+            dropped=merged.dropped,
         )
 
     def _version(self, entry: Entry) -> None:
@@ -221,10 +223,15 @@ class Validator(Layers):
         else:
             word = CONTENT.get(verb.key)
             known = (verb.key, word) if word else (verb.key,)
-            needed = (word,) if word else ()
             mine = Mapping({k: e for k, e in found.items()}, node.position)
-            brought = self.entries(mine, known, f"`{verb.key}`", required=needed)
+            brought = self.entries(mine, known, f"`{verb.key}`")
             if word and word not in brought:
+                self.report.error(
+                    "E205",
+                    f"`{verb.key}` needs `{word}:`",
+                    verb.position,
+                    hint=f"write `{{{verb.key}: {path or 'PATH'}, {word}: [...]}}`",
+                )
                 return None
             content = brought[word].node if word else None
             found = {}
@@ -245,10 +252,14 @@ class Validator(Layers):
             parts = node.value.split("/")
             if all(IDENTIFIER.fullmatch(p) for p in parts):
                 return node.value
+        written = node.value if isinstance(node, Scalar) else None
+        parts = [p for p in re.split(r"[/.]", written) if p] if isinstance(written, str) else []
+        right = parts and all(IDENTIFIER.fullmatch(p) for p in parts)
         self.report.error(
             "E211",
             f"`{verb.key}`: expected a path like Mixed_7c/Branch_3 or blocks/inception_c/Branch_3",
             node.position,
+            hint=f"write `{'/'.join(parts)}`" if right else None,
         )
         return None
 

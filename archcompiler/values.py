@@ -153,6 +153,8 @@ class Values:
         except ExpressionError as error:
             inner = str(node.value)[1:].strip()
             hint = f"write `${inner[1:-1]}`" if inner[:1] + inner[-1:] == "{}" else None
+            if inner.count("(") > inner.count(")"):
+                hint = f'a comma ends it inside braces: quote it: `"${inner}, ...)"`'
             self.report.error("E208", str(error), node.position, hint=hint)
             return None
 
@@ -300,7 +302,10 @@ class Values:
             if key in known:
                 found[key] = entry
             elif not key.startswith("x-"):
+                word, colon, value = key.partition(":")
                 near = did_you_mean(key, known)
+                if colon and word in known:
+                    near = f"put a space behind the colon: `{word}: {value}`"
                 missing = [m for m in missing if near != f"did you mean `{m}`?"]
                 self.report.error(
                     "E201",

@@ -24,7 +24,11 @@ from click.testing import CliRunner, Result
 
 from archcompiler.cli import main
 from archcompiler.compiler import compile_file
+from archcompiler.extends import chain
 from archcompiler.ir_json import to_json
+from archcompiler.merge import merge
+from archcompiler.source import load
+from archcompiler.validate import validate
 
 TESTS = Path(__file__).parent
 CASES = TESTS / "cases" / "hostile"
@@ -270,7 +274,7 @@ def test_018_words_are_words(tmp_path: Path) -> None:
     entries = [f"a{n}: {word}" for n, word in enumerate((*words, *numbers))]
     path = tmp_path / "small.yaml"
     path.write_text(GOOD.replace("n: 8", f"n: 8, {', '.join(entries)}"), "utf-8")
-    found = list(compile_file(path).network.params.values())[1:]
+    found = [value for value, _ in validate(merge(chain(load(path)))).params.values()][1:]
     assert found == [*words, *numbers.values()]
     assert [type(v) for v in found] == [type(v) for v in (*words, *numbers.values())]
 

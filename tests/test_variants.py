@@ -6,15 +6,25 @@ own, in order, with its attributes, shapes, weights and MACs, and what the heads
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from archcompiler.compiler import compile_file
-from archcompiler.ir import Network
+from archcompiler.fields import Shape
+from archcompiler.ir import Network, Node
 
 CASES = Path(__file__).parent / "cases" / "variants"
 NAMES = sorted(path.stem for path in CASES.glob("*.yaml"))
+
+
+def reads(node: Node) -> list[tuple[str, Shape]]:
+    """Return what a node reads: by name, which says who gives it, and shape.
+
+    A block names the fork in it by its join, a fork on its own has its own name.
+    """
+    return [(re.sub("/(concat|add):", ":", v.name), v.shape) for v in node.inputs]
 
 
 def facts(network: Network) -> list[object]:
@@ -24,7 +34,7 @@ def facts(network: Network) -> list[object]:
         network.name,
         network.input.shape,
         network.output,
-        *((n.path, n.op, n.inputs[0].shape, n.output.shape, n.weights, n.macs) for n in leaves),
+        *((n.path, n.op, reads(n), n.output.shape, n.weights, n.macs) for n in leaves),
         *((h.name, h.training_only, h.loss_weight) for h in network.heads),
         *((e.name, e.node.output.shape) for e in network.end_points),
     ]

@@ -128,7 +128,6 @@ def strings(draw: random.Random, texts: list[str]) -> tuple[bytes, str]:
         "summary": text,
         "x-note": text,
         "input": "8x8x3",
-        "params": {"word": text.lstrip("$")},
         "stem": {"conv": 4, "kernel": 3, "stride": 2, "padding": "same", "name": "a"},
         "body": [],
         "heads": {"Logits": ["global_avg_pool", {"dense": 10, "name": "fc"}]},

@@ -1,0 +1,49 @@
+"""What a spec writes and nothing uses: mostly something that was meant has another name."""
+
+from __future__ import annotations
+
+from archcompiler.containers import Containers
+from archcompiler.edits import Edits
+from archcompiler.errors import Report, did_you_mean
+from archcompiler.paths import Paths
+from archcompiler.spec import Name, Spec
+
+_HINT = "remove it, or move it under `x-unused:`"
+
+
+def report_unused(
+    spec: Spec, containers: Containers, edits: Edits, paths: Paths, report: Report
+) -> int:
+    """Report patches, blocks and parameters that did nothing, once a spec is expanded.
+
+    What a spec extends may have more than the spec uses: of a block, that is a note. Returns how
+    many notes there are. Where something failed to expand, it may have used them.
+    """
+    unused = [name for name in spec.blocks if name not in containers.used_blocks]
+    edits.report_unused(paths, unused)
+    if any(found.severity == "error" for found in report.diagnostics):
+        return 0
+    notes = 0
+    for block in unused:
+        message, position = f"no layer uses the block `{block}`", spec.blocks[block].name.position
+        if position.source in spec.bases:
+            report.note("E316", f"{message} any more", position)
+            notes += 1
+        else:
+            report.error("E316", message, position, hint=_HINT)
+    for name in _unread(spec, containers):
+        if name.position.source not in spec.bases:
+            near = did_you_mean(name.text, [known for known in spec.params if known != name.text])
+            message = f"nothing reads the parameter `{name}`"
+            report.error("E320", message, name.position, hint=near or _HINT)
+    return notes
+
+
+def _unread(spec: Spec, containers: Containers) -> list[Name]:
+    """Return the parameters of a spec, and of the blocks that it uses, that no expression reads."""
+    read = {name for names in containers.scopes.read.values() for name in names}
+    found = [Name(k, position) for k, (_, position) in spec.params.items() if k not in read]
+    for block, names in containers.read_params.items():
+        params = spec.blocks[block].params
+        found += [Name(k, a.position) for k, a in params.items() if k not in names]
+    return found
