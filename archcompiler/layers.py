@@ -228,7 +228,7 @@ class Layers(Values):
             return None
         defaults: Defaults = {}
         own = {*entry.node.entries} if isinstance(entry.node, Mapping) else set()
-        if "layers" in own and all(k in ("layers", "defaults") or k.startswith("x-") for k in own):
+        if {k for k in own if not k.startswith("x-")} == {"layers", "defaults"}:
             single, layers, defaults = False, layers[0].layers, layers[0].defaults
         return Branch(name=name, node=entry.node, layers=layers, single=single, defaults=defaults)
 

@@ -23,7 +23,9 @@ def keyed(node: Node, patch: Patch, report: Report, *, head: bool = False) -> No
     node = spelled_out(node)
     if patch.verb == "set":
         written = node if isinstance(node, Mapping) else as_group(node)
-        return over(written, patch.entries, report, HEAD_KEYS if head else ())
+        found = over(written, patch.entries, report, HEAD_KEYS if head else ())
+        bare = written is not node and {*found.entries} == {"layers"}
+        return found.entries["layers"].node if bare else found
     assert patch.content is not None
     if not head or not isinstance(node, Mapping):
         return patch.content
