@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import replace
 from types import ModuleType, SimpleNamespace
@@ -110,6 +110,42 @@ def test_fresh_weights_are_drawn_alike(own: Twins, theirs: ModuleType) -> None:
         within = 0.01 if len(found) > 1e5 else 0.1
         assert found.std().item() == pytest.approx(wanted.std().item(), rel=within), kind
         assert found.abs().max().item() == pytest.approx(wanted.abs().max().item(), rel=0.1), kind
+
+
+@pytest.mark.parametrize(
+    ("name", "package", "peer"),
+    [
+        ("inception_v3_torchvision", "inception", "Inception3"),
+        ("googlenet_torchvision", "googlenet", "GoogLeNet"),
+    ],
+)
+def test_fresh_kernels_are_drawn_by_the_same_calls(
+    twins: Callable[..., Twins],
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    package: str,
+    peer: str,
+) -> None:
+    """As many kernels of each shape, each with the same deviation and the same cut."""
+    import torch
+
+    theirs = import_beside_torch(f"torchvision.models.{package}")
+    ours = twins(name).torch_class()
+    calls: Counter[tuple[object, ...]] = Counter()
+
+    def draw(
+        tensor: Any, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b: float = 2.0
+    ) -> Any:
+        calls[tuple(tensor.shape), mean, std, a, b] += 1
+        return tensor
+
+    monkeypatch.setattr(torch.nn.init, "trunc_normal_", draw)
+    with torch.device("meta"):
+        getattr(theirs, peer)(init_weights=True)
+        wanted = calls.copy()
+        calls.clear()
+        ours()
+    assert calls == wanted
 
 
 def test_only_the_padding_in_average_pools_tells_slim_apart(
