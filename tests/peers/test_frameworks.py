@@ -63,20 +63,3 @@ def test_evaluation_returns_the_logits(twins: Callable[..., Twins], name: str) -
     view = pair.keras_module.inference(pair.keras_model)
     logits = view(pair.images, training=False).numpy()
     assert difference(logits, pair.keras_points[output]) <= TOLERANCE["float32"]
-
-
-def test_macs_are_what_torch_counts(twins: Callable[..., Twins], name: str) -> None:
-    """Of the long ones, tests/test_figures.py holds the MACs to those of their sources."""
-    import torch
-    from torch.utils.flop_counter import FlopCounterMode
-
-    pair = twins(name)
-    height, width, channels = pair.network.input.shape
-    with torch.device("meta"):
-        model = pair.torch_class()().eval()
-        image = torch.empty(1, channels, height, width)
-    for run, inference in ((model, True), (model.end_points, False)):
-        with FlopCounterMode(display=False) as counter:
-            run(image)
-        operations = counter.get_total_flops()  # two for a multiply-add
-        assert operations == 2 * pair.network.totals(inference=inference).macs

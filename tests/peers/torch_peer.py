@@ -115,8 +115,13 @@ def train_once(model: Any, images: Any) -> tuple[Any, dict[str, Any]]:
     return outputs, moved
 
 
-def count(model: Any, images: Any | None = None) -> Totals:
-    """Return how many weights a model has, statistics of norms included, and its multiply-adds."""
+def count(
+    model: Any, images: Any | None = None, run: Callable[[Any], object] | None = None
+) -> Totals:
+    """Return how many weights a model has, statistics of norms included, and its multiply-adds.
+
+    These are of a call with images, or of another of its functions; none without images.
+    """
     from torch.utils.flop_counter import FlopCounterMode
 
     tensors = {n: t for n, t in model.state_dict().items() if not n.endswith("num_batches_tracked")}
@@ -124,5 +129,5 @@ def count(model: Any, images: Any | None = None) -> Totals:
     trainable = sum(t.numel() for t in model.parameters())
     with FlopCounterMode(display=False) as counter:
         if images is not None:
-            model(images)
+            (run or model)(images)
     return Totals(params=params, trainable=trainable, macs=counter.get_total_flops() // 2)
