@@ -1,7 +1,9 @@
-"""Runs a network of tf-slim's: `run_slim.py FOLDER NAME`, in a process that has Keras 2 for it.
+"""Runs a network of tf-slim's in a process that has Keras 2 for it.
 
-Reads `images.npy` and `weights.npz`, which has every variable by its name, no more and no fewer.
-Writes `points.npz`.
+    run_slim.py FOLDER NAME [plain] [depth_multiplier=NUMBER]
+
+`plain` leaves out the network's arg_scope, and every norm with it. Reads `images.npy` and
+`weights.npz`, which has every variable by its name, no more and no fewer. Writes `points.npz`.
 """
 
 from __future__ import annotations
@@ -25,18 +27,21 @@ for module in pkgutil.iter_modules(source.__path__):
     sys.modules[f"tf_keras.legacy_tf_layers.{module.name}"] = found
 
 
-def main(folder: Path, name: str) -> None:
+def main(folder: Path, name: str, *options: str) -> None:
     import tensorflow.compat.v1 as tf
     import tf_slim as slim
 
     nets = importlib.import_module(f"tf_slim.nets.{name}")
-    scope, network = getattr(nets, f"{name}_arg_scope"), getattr(nets, name)
+    network = getattr(nets, name)
+    scope = {} if "plain" in options else getattr(nets, f"{name}_arg_scope")()
+    numbers = (option.split("=") for option in options if "=" in option)
+    arguments = {argument: float(number) for argument, number in numbers}
     images = np.load(folder / "images.npy")
     weights = np.load(folder / "weights.npz")
     with tf.Graph().as_default(), tf.Session() as session:
         batch = tf.placeholder(tf.float32, images.shape)
-        with slim.arg_scope(scope()):
-            _, points = network(batch, is_training=False)
+        with slim.arg_scope(scope):
+            _, points = network(batch, is_training=False, **arguments)
         variables = {v.op.name: v for v in tf.global_variables()}
         odd = variables.keys() ^ set(weights.files)
         if odd:
@@ -47,4 +52,4 @@ def main(folder: Path, name: str) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2])
+    main(Path(sys.argv[1]), *sys.argv[2:])

@@ -15,11 +15,6 @@ from archcompiler import weights
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
 
-@pytest.fixture
-def pair(twins: Callable[..., Twins]) -> Twins:
-    return twins("inception_v3")
-
-
 def in_order(model: Any) -> list[Any]:
     """Return the layers of a functional Keras model in the order that its code creates them."""
     givers = {id(layer.output): layer for layer in model.layers}
@@ -49,7 +44,9 @@ def copy_in_order(ours: Any, peer: Any) -> None:
 def peer_with_weights(pair: Twins) -> Any:
     import keras
 
-    peer = keras.applications.InceptionV3(weights=None, classifier_activation=None)
+    peer = keras.applications.InceptionV3(
+        weights=None, classifier_activation=None, input_shape=pair.network.input.shape
+    )
     copy_in_order(pair.keras_module.inference(pair.keras_model), peer)
     return peer
 
@@ -71,19 +68,26 @@ def points_of(peer: Any, pair: Twins) -> Points:
     return found | {"Predictions": softmax(found["Logits"])}
 
 
-def test_every_common_end_point_agrees(pair: Twins, figure: Callable[..., None]) -> None:
-    wanted = points_of(peer_with_weights(pair), pair)
-    for framework, found in (("torch", pair.torch_points), ("tensorflow", pair.keras_points)):
-        assert found.keys() - wanted.keys() == {"AuxLogits"}  # the peer has none
-        comparison = compare({name: found[name] for name in pair.end_points}, wanted)
-        figure(f"inception_v3, {framework}", "keras.applications.InceptionV3", comparison)
-        assert not comparison.apart
-
-
-def test_weights_are_as_many(pair: Twins) -> None:
+@pytest.mark.parametrize(
+    ("name", "size", "absent"),
+    [
+        ("inception_v3", 299, {"AuxLogits"}),  # which the peer has not
+        ("inception_v3_keras", 107, set()),
+        pytest.param("inception_v3_keras", 299, set(), marks=pytest.mark.long),
+    ],
+)
+def test_inception_v3(
+    twins: Callable[..., Twins], figure: Callable[..., None], name: str, size: int, absent: set[str]
+) -> None:
+    pair = twins(name, *([f"input={size}x{size}"] if size != 299 else []))
     peer = peer_with_weights(pair)
-    assert peer.count_params() == 23_851_784
-    assert pair.network.totals(inference=True).params == 23_851_784
+    assert peer.count_params() == pair.network.totals(inference=True).params == 23_851_784
+    wanted = points_of(peer, pair)
+    for framework, found in (("torch", pair.torch_points), ("tensorflow", pair.keras_points)):
+        assert found.keys() - wanted.keys() == absent
+        comparison = compare({name: found[name] for name in pair.end_points}, wanted)
+        figure(f"{name}, {framework}", f"keras.applications.InceptionV3, {size}", comparison)
+        assert not comparison.apart
 
 
 # Inception-ResNet V2
