@@ -17,7 +17,10 @@ from support import Twins
 from archcompiler.ir import Network, Totals
 from archcompiler.locate import shipped
 
-LONG = ("inception_resnet_v2", "inception_v3_fid", "inception_v3_half", "inception_v4")
+LONG = (
+    "bn_inception", "inception_resnet_v2", "inception_v3_fid", "inception_v3_half",
+    "inception_v3_printed", "inception_v4",
+)  # fmt: skip
 """Large networks, and some that others are alike."""
 
 
