@@ -13,8 +13,9 @@ from archcompiler.yaml_writer import to_yaml
 TOKEN = re.compile(r"[A-Za-z0-9_$.]+|\s+|.", re.DOTALL)
 WORDS = (
     "conv", "cnov", "dense", "max_pool", "avg_pool", "add", "concat", "layers", "branches",
-    "block",
-    "with", "from", "name", "kernel", "stride", "padding", "same", "valid", "repeat", "expect",
+    "block", "with", "from", "name", "kernel", "stride", "padding", "same", "valid", "repeat",
+    "expect", "extends", "inception_v3", "patch", "set", "replace", "remove", "before", "after",
+    "by", "insert", "blocks/inception_a", "Mixed_6a", "params",
     "split", "join", "defaults", "null", "true", "~", "none", "0", "1", "-1", "3", "1e9", "1e999",
     ".nan", ".inf", "0x3", "3x3", "1x7", "99999999999", "$", "$n", "$in_channels // 0", "$width",
     "input", "output", "heads", "stem", "body", "*a", "&a", "!x", "<<", "?", "|", ">", "---", "...",

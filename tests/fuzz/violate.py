@@ -93,6 +93,18 @@ RULES = (
             (r"training_only: true", "training_only: 1", "E204"),
             (r"^(\w+):", r"\1s:", "E201"),
             (r"^  (\w)", "\t\\1", "E104"),
+            (r"^params: \{", "params: {nobody: 1, ", "E320"),
+            (r"^extends: \w+", "extends: nowhere", "E114"),
+            (r"^extends: \w+", "extends: ../other.yaml", "E114"),
+            (r"^extends: \w+", "extends: /etc/passwd", "E114"),
+            (r"^extends: \w+", "extends: [a]", "E114"),
+            (r"\{(?:set|remove): ", "{sett: ", "E211"),
+            (r"\{(set|remove|replace|after): [\w/]+", r"{\1: Nowhere/a", "E318"),
+            (r"\{(set|remove|replace|after): [\w/]+", r"{\1: a b", "E211"),
+            (r"\{(remove|replace|after): [\w/]+", r"{\1: body", "E319"),
+            (r"\{set: ([\w/]+), ", r"{set: \1, nobody: null, ", "E201"),
+            (r"\{set: ([\w/]+), ", r"{set: \1, remove: \1, ", "E211"),
+            (r"(by|insert): ", r"\1e: ", "E205"),
         )
     ),
 )
