@@ -11,25 +11,18 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from itertools import count
 from pathlib import Path
 
+from archcompiler.alone import alone_in
 from archcompiler.errors import USAGE_OR_ENVIRONMENT, ArchcError, Diagnostic
 from archcompiler.manifest import MANIFEST as MANIFEST
 from archcompiler.manifest import NOT_A_FILE, OURS, Manifest, fingerprint, is_plain, read, sha256
 from archcompiler.manifest import drift as drift
 
-if sys.platform == "win32":
-    import msvcrt
-else:
-    import fcntl
-
-_LOCK = f"{OURS}lock.tmp"
 _SAVED = f"{OURS}saved"
 _STAGE = re.compile(rf"{re.escape(OURS)}\d+\.tmp")
 _IGNORED = ("__pycache__", "*.py[co]", ".DS_Store", f"{OURS}*.tmp")
@@ -61,7 +54,7 @@ def write(folder: Path, files: Mapping[str, str], *, source: str, force: bool = 
     try:
         if not _changed(folder, wanted) and not any(n.startswith(OURS) for n in os.listdir(folder)):
             return Written(folder=folder, unchanged=tuple(wanted))
-        with _alone_in(folder):
+        with alone_in(folder):
             _finish_interrupted(folder)
             return _build(folder, wanted, force=force)
     except OSError as error:
@@ -214,44 +207,3 @@ def _finish_interrupted(folder: Path) -> None:
             stale = _unedited(folder, {n: h for n, h in known.items() if n not in new.files})
             _commit(folder, stage, [*safe, MANIFEST], stale)
         shutil.rmtree(stage)
-
-
-@contextmanager
-def _alone_in(folder: Path) -> Iterator[None]:
-    """Make the folder and keep other builds out of it; on failure leave no new folder behind."""
-    missing = [path for path in (folder, *folder.parents) if not path.exists()]
-    lock, descriptor = folder / _LOCK, None
-    try:
-        while descriptor is None:
-            folder.mkdir(parents=True, exist_ok=True)
-            descriptor = _locked(lock)
-        yield
-    finally:
-        if descriptor is not None:
-            if sys.platform == "win32":  # which removes no open file
-                os.close(descriptor)
-            with suppress(OSError):
-                lock.unlink()
-            if sys.platform != "win32":  # where the name must go while the lock is held
-                os.close(descriptor)
-        with suppress(OSError):  # a folder with anything in it stays
-            for path in missing:
-                path.rmdir()
-
-
-def _locked(lock: Path) -> int | None:
-    """Wait for the lock; None where the one who held it before removed its file."""
-    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o666)
-    try:
-        if sys.platform == "win32":
-            msvcrt.locking(descriptor, msvcrt.LK_LOCK, 1)
-        else:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        with suppress(FileNotFoundError):
-            if os.path.samestat(os.fstat(descriptor), os.lstat(lock)):
-                return descriptor
-    except BaseException:
-        os.close(descriptor)
-        raise
-    os.close(descriptor)
-    return None
