@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
-from contextlib import suppress
-from typing import Any
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, NoReturn
 
 import click
 from typing_extensions import override
@@ -37,12 +40,26 @@ COMMANDS = {
 """The commands in the order of the help text. To add one: a module in `commands/`, a line here."""
 
 INTERRUPTED = 130
+"""And 143 where it is told to terminate: 128 and the number of the signal."""
 NOBODY_READS = 141
 """What a shell reports of a program that a closed pipe ended."""
 
 
+class _Ended(SystemExit):
+    """A signal came; unlike `KeyboardInterrupt`, click lets it pass."""
+
+
 class Archc(click.Group):
     """The group of all commands: finds them by name, and turns what they raise into exit codes."""
+
+    @override
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            with _ended_by_signals():
+                return super().main(*args, **kwargs)
+        except _Ended as ended:
+            _tell("archc: interrupted" if ended.code == INTERRUPTED else "archc: terminated")
+            raise
 
     @override
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -97,6 +114,27 @@ class Archc(click.Group):
         except Exception as error:
             _unexpected(error, debug=ctx.params["debug"])
             ctx.exit(USAGE_OR_ENVIRONMENT)
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM end archc in order wherever it is: children too, no folder is left."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    usual = (signal.default_int_handler, signal.SIG_DFL)
+    for number in (n for n, handler in before.items() if handler in usual):  # others were chosen
+        signal.signal(number, _end)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _end(number: int, _: object) -> NoReturn:
+    raise _Ended(128 + number)
 
 
 def _unexpected(error: Exception, *, debug: bool) -> None:
