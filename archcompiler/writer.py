@@ -1,9 +1,10 @@
 """Put a build into its folder: all of it or nothing, never over a file that archc did not write.
 
 A build is staged in `.archc-<pid>.tmp/`, synced, and moved file by file, the manifest last. The
-staged manifest is written once its stage is whole, so where a process was killed while it moved
-files, the next run finds a stage that it can finish. A lock keeps builds of one folder apart, and
-who holds it knows that every stage it finds belongs to a dead process.
+staged manifest is written once its stage is whole, and from then on every file of the build is in
+the stage or in its place, so where a process was killed, the next run finds a stage that it can
+finish. A lock keeps builds of one folder apart, and who holds it knows that every stage it finds
+belongs to a dead process.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import os
 import re
 import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from itertools import count
@@ -23,6 +25,8 @@ from archcompiler.manifest import MANIFEST as MANIFEST
 from archcompiler.manifest import NOT_A_FILE, OURS, Manifest, fingerprint, is_plain, read, sha256
 from archcompiler.manifest import drift as drift
 
+_BACKUP = f"{OURS}backup"
+_BACKUPS = f"{OURS}backups"
 _SAVED = f"{OURS}saved"
 _STAGE = re.compile(rf"{re.escape(OURS)}\d+\.tmp")
 _IGNORED = ("__pycache__", "*.py[co]", ".DS_Store", f"{OURS}*.tmp")
@@ -95,31 +99,36 @@ def _build(folder: Path, wanted: Mapping[str, bytes], *, force: bool) -> Written
 
     names = [*(name for name in changed if name != MANIFEST), MANIFEST]
     stage = folder / f"{OURS}{os.getpid()}.tmp"
-    backups: dict[str, Path] = {}
+    backups: list[str] = []
+    begun: list[str] = []
     try:
-        stage.mkdir()
+        (stage / _SAVED).mkdir(parents=True)
+        (stage / _BACKUPS).mkdir()
         for name in names[:-1]:
             _put(stage / name, wanted[name])
+        for name in (*names, *stale):
+            if (folder / name).exists():
+                _keep(folder / name, stage / _SAVED / name)
         for name in theirs:
-            _keep(folder / name, stage / _SAVED)
             backup = _free_backup(folder / name)
-            os.rename(stage / _SAVED, backup)
-            backups[name] = backup
+            _put(stage / _BACKUPS / backup.name, b"")
+            _keep(folder / name, stage / _BACKUP)
+            os.rename(stage / _BACKUP, backup)
+            backups.append(backup.name)
         _put(stage / MANIFEST, wanted[MANIFEST])
-        _commit(folder, stage, names, stale)
+        _move(folder, stage, names, stale, begun)
     except BaseException:
-        for name, backup in backups.items():
-            if fingerprint(folder / name) == changed[name]:  # otherwise it is the only copy
-                backup.unlink()
+        _undo(folder, stage, begun, stale)  # where this fails, too, the next run finishes the stage
+        _take_back(folder, stage)
+        _discard(stage)
         raise
-    finally:
-        shutil.rmtree(stage, ignore_errors=True)
+    _discard(stage)
     return Written(
         folder=folder,
         written=tuple(names),
         unchanged=tuple(name for name in wanted if name not in names),
         removed=tuple(stale),
-        backups=tuple(backup.name for backup in backups.values()),
+        backups=tuple(backups),
     )
 
 
@@ -152,6 +161,7 @@ def _free_backup(path: Path) -> Path:
 
 
 def _put(path: Path, data: bytes) -> None:
+    """Write a new file, and wait until it is on the disk: only such files are moved."""
     with path.open("xb") as file:
         file.write(data)
         file.flush()
@@ -163,32 +173,52 @@ def _keep(path: Path, copy: Path) -> None:
     try:
         os.link(path, copy)
     except OSError:  # a file system without hard links
-        shutil.copy2(path, copy)
+        shutil.copyfile(path, copy)
+        with copy.open("rb+") as file:
+            os.fsync(file.fileno())
+        shutil.copystat(path, copy)
 
 
-def _commit(folder: Path, stage: Path, names: Sequence[str], stale: Sequence[str]) -> None:
-    """Remove `stale`, move `names` from the stage, the manifest last; undo all where one fails."""
-    saved = stage / _SAVED
-    shutil.rmtree(saved, ignore_errors=True)
-    saved.mkdir()
-    for name in (*names, *stale):
-        if (folder / name).exists():
-            _keep(folder / name, saved / name)
-    begun: list[str] = []
-    try:
-        for name in (*stale, *names):
-            begun.append(name)
-            if name in names:
-                os.replace(stage / name, folder / name)
-            else:
-                (folder / name).unlink()
-    except BaseException:
-        for name in begun:
-            if (saved / name).exists():
-                os.replace(saved / name, folder / name)
-            else:
-                (folder / name).unlink(missing_ok=True)
-        raise
+def _move(
+    folder: Path, stage: Path, names: Sequence[str], stale: Sequence[str], begun: list[str]
+) -> None:
+    """Remove `stale`, move `names` from the stage, the manifest last; `begun` says how far."""
+    for name in (*stale, *names):
+        begun.append(name)
+        if name in names:
+            os.replace(stage / name, folder / name)
+        else:
+            (folder / name).unlink()
+
+
+def _undo(folder: Path, stage: Path, begun: Sequence[str], stale: Sequence[str]) -> None:
+    """Put back what was saved, and the new files into their stage, so that it stays whole."""
+    for name in begun:
+        saved = stage / _SAVED / name
+        if name not in stale and not (stage / name).exists():
+            with suppress(OSError):  # a full disk without hard links
+                _keep(folder / name, stage / name)
+        if saved.exists():
+            os.replace(saved, folder / name)
+        else:
+            (folder / name).unlink(missing_ok=True)
+
+
+def _take_back(folder: Path, stage: Path) -> None:
+    """Remove the backups of files that are still there, of a build that came to nothing."""
+    backups = stage / _BACKUPS
+    for mark in backups.iterdir() if backups.is_dir() else ():
+        name = mark.name.rpartition(".bak")[0]
+        kept = fingerprint(folder / mark.name)
+        if is_plain(name) and kept not in (None, NOT_A_FILE) and kept == fingerprint(folder / name):
+            (folder / mark.name).unlink()
+
+
+def _discard(stage: Path) -> None:
+    """Remove a stage, its manifest first: without it, there is nothing to finish."""
+    with suppress(OSError):
+        (stage / MANIFEST).unlink()
+    shutil.rmtree(stage, ignore_errors=True)
 
 
 def _finish_interrupted(folder: Path) -> None:
@@ -205,5 +235,6 @@ def _finish_interrupted(folder: Path) -> None:
             staged = _unedited(stage, new.files)
             safe = [n for n in staged if fingerprint(folder / n) in (None, known.get(n))]
             stale = _unedited(folder, {n: h for n, h in known.items() if n not in new.files})
-            _commit(folder, stage, [*safe, MANIFEST], stale)
-        shutil.rmtree(stage)
+            _move(folder, stage, [*safe, MANIFEST], stale, [])
+        _take_back(folder, stage)
+        _discard(stage)
