@@ -4,7 +4,7 @@
     python tests/fuzz/durable.py full --seed 1 --count 2000
     python tests/fuzz/durable.py together --seed 1 --count 2000
     python tests/fuzz/durable.py all --seed 1 --count 2000
-    python tests/fuzz/durable.py same --seed 1 --count 20
+    python tests/fuzz/durable.py same --seed 1 --count 20 --every
 
 Builds are child processes, forked from this one so that each costs milliseconds. The last line is
 the figure. `--writer NAME` breaks the writer first (see durable_broken.py): the figure must be bad.
@@ -243,6 +243,7 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--keep", type=Path, help="a folder for what goes wrong")
     parser.add_argument("--writer", choices=durable_broken.WRITERS, help="a broken one")
+    parser.add_argument("--every", action="store_true", help="with `same`: every shipped spec")
     args = parser.parse_args()
     began = time.perf_counter()
     if args.keep:
@@ -250,7 +251,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="archc-durable-") as scratch:
         home = (args.keep or Path(scratch)).resolve()
         if args.mode == "same":
-            return same(args.seed, args.count, Path(scratch).resolve())
+            return same(args.seed, args.count, Path(scratch).resolve(), every=args.every)
         if args.writer:
             durable_broken.WRITERS[args.writer]()
         builder = Builder(home)

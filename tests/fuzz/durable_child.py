@@ -61,6 +61,8 @@ class Builder:
                 files = emitted[network.name, one] = emit(network, backend(one))
                 self.builds.append(Build.of((spec, "--backend", one), files, network.source))
         command.all_networks = lambda words: networks[tuple(words)]  # type: ignore[assignment]
+        known = {one: backend(one) for one in ("torch", "tensorflow")}
+        command.backend = known.__getitem__  # type: ignore[assignment]
         command.emit = lambda network, one: emitted[network.name, one.name]  # type: ignore[assignment]
         gc.collect()
         gc.freeze()
