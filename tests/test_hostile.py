@@ -108,8 +108,12 @@ TOLD_ELSEWHERE = {
         "test_writer_crash.py::test_killed_at_any_step_a_build_leaves_whole_files_and_the_next_one_succeeds",
         "test_writer_crash.py::test_killed_at_any_step_a_forced_build_loses_nobody_s_bytes",
         "test_cli.py::test_interrupt",
+        "fuzz/test_durable.py::test_nothing_is_lost",
     ),
-    65: ("test_writer_crash.py::test_concurrent_builds_leave_one_build_each",),
+    65: (
+        "test_writer_crash.py::test_concurrent_builds_leave_one_build_each",
+        "fuzz/test_durable.py::test_nothing_is_lost",
+    ),
     66: (
         "test_cli.py::test_nobody_reads",
         "test_cli.py::test_poor_environments",
@@ -120,11 +124,16 @@ TOLD_ELSEWHERE = {
         "test_commands.py::test_verify_refuses_what_was_asked_for_and_cannot_run",
         "test_commands.py::test_verify_without_any_framework",
     ),
-    69: ("test_bench.py::test_a_failure_keeps_the_others",),
+    69: (
+        "test_bench.py::test_a_failure_keeps_the_others",
+        "test_bench.py::test_outputs_that_are_not_finite_are_seen",
+        "test_bench.py::test_a_device_that_is_not_there",
+    ),
     70: ("test_hostile.py::test_070_a_backend_that_cannot_be_imported",),
     71: (
         "test_emitted_files.py::test_the_bytes_depend_on_the_spec_alone",
         "test_hostile.py::test_071_one_build_everywhere",
+        "fuzz/test_durable.py::test_twenty_builds_are_one",
     ),
     72: ("test_hostile.py::test_072_one_wrong_spec_of_many",),
 }  # fmt: skip
