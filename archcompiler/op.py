@@ -111,7 +111,8 @@ class Op(ABC):
 def plain_attributes(op: type[Op]) -> dict[str, Any]:
     """Return the attributes that `op` has in the IR, with their annotated types."""
     hints = get_type_hints(op, include_extras=True)
-    return {f.name: hints[f.name] for f in dataclasses.fields(op)}
+    own, inherited = _by_home(op)
+    return {name: hints[name] for name in (*inherited, *own)}
 
 
 @functools.cache
@@ -123,11 +124,13 @@ def attributes(op: type[Op]) -> dict[str, Any]:
 @functools.cache
 def required(op: type[Op]) -> tuple[str, ...]:
     """Return the attributes without a built-in default: a layer or a `defaults` must say them."""
-    return tuple(
+    missing = dataclasses.MISSING
+    given = {
         f.name
         for f in dataclasses.fields(op)
-        if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
-    )
+        if f.default is not missing or f.default_factory is not missing
+    }
+    return tuple(name for name in plain_attributes(op) if name not in given)
 
 
 def one_map(op: Op, inputs: tuple[Shape, ...]) -> tuple[int, int, int]:
@@ -156,12 +159,19 @@ def read_attributes(op: type[Op], written: Mapping[str, object]) -> dict[str, An
 def write_attributes(op: Op) -> dict[str, Any]:
     """Write an op's attributes as plain values, as people do: what it is, then what it inherits."""
     types = attributes(type(op))
-    return {name: write(types[name], getattr(op, name)) for name in _writing_order(type(op))}
+    own, inherited = _by_home(type(op))
+    return {name: write(types[name], getattr(op, name)) for name in (*own, *inherited)}
 
 
 @functools.cache
-def _writing_order(op: type[Op]) -> tuple[str, ...]:
-    """Put the main attribute and its neighbours before what bases add (bias, norm, ...)."""
-    home = next(base for base in op.__mro__ if "main" in vars(base))
-    own = [f.name for f in dataclasses.fields(op)]
-    return tuple(sorted(own, key=lambda name: name not in home.__annotations__))
+def _by_home(op: type[Op]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Part the attributes: the main one and its neighbours, and what bases add (bias, norm, ...).
+
+    Neighbours are those of the classes from `op` up to the last that names a main attribute.
+    """
+    bases = op.__mro__[: op.__mro__.index(Op)]
+    homes = [n for n, base in enumerate(bases, 1) if "main" in vars(base)]
+    names = {name for base in bases[: max(homes, default=0)] for name in base.__annotations__}
+    fields = sorted((f.name for f in dataclasses.fields(op)), key=lambda name: name != op.main)
+    own = tuple(name for name in fields if name in names)
+    return own, tuple(name for name in fields if name not in names)

@@ -8,14 +8,13 @@ from typing import Any, ClassVar
 
 from typing_extensions import override
 
-from archcompiler.fields import Count, Flag, KernelField, PaddingField, Shape, SizeField, WidthField
-from archcompiler.op import Example, ShapeError, one_map
-from archcompiler.ops.unit import Unit, settle_bias
-from archcompiler.window import follows_size, output_size, resolve_kernel
+from archcompiler.fields import Count, Shape
+from archcompiler.op import Example, ShapeError
+from archcompiler.ops.sliding import NORM, WINDOW_AND_WIDTH, Sliding
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Conv(Unit):
+class Conv(Sliding):
     """y[i, j, f] = bias[f] + sum of kernel * x over the window and its channels.
 
     Then the norm, then the activation. A cross-correlation, as in every framework. With `groups` g,
@@ -26,17 +25,9 @@ class Conv(Unit):
     key: ClassVar[str] = "conv"
     main: ClassVar[str | None] = "filters"
     part: ClassVar[str] = "conv"
-    written_only: ClassVar[Mapping[str, Any]] = {
-        "kernel": KernelField,
-        "shrink": Flag,
-        "width": WidthField,
-    }
+    written_only: ClassVar[Mapping[str, Any]] = WINDOW_AND_WIDTH
 
     filters: Count
-    kernel: SizeField
-    padding: PaddingField
-    stride: SizeField = (1, 1)
-    dilation: SizeField = (1, 1)
     groups: Count = 1
 
     examples: ClassVar[tuple[Example, ...]] = (
@@ -72,7 +63,7 @@ class Conv(Unit):
             inputs=((9, 9, 2),),
             written={
                 "filters": 2, "kernel": 3, "padding": "same", "dilation": 2,
-                "norm": {"batch_norm": {"epsilon": 1e-3, "decay": 0.9, "gamma": True}},
+                "norm": NORM,
                 "activation": "relu",
             },
             output=(9, 9, 2),
@@ -190,7 +181,7 @@ class Conv(Unit):
             inputs=((5, 5, 2),),
             written={
                 "filters": 3, "kernel": 2, "padding": [1, 0, 0, 1],
-                "norm": {"batch_norm": {"epsilon": 1e-3, "decay": 0.9, "gamma": True}},
+                "norm": NORM,
                 "activation": "tanh",
             },
             output=(5, 5, 3),
@@ -199,27 +190,13 @@ class Conv(Unit):
         ),
     )  # fmt: skip
 
-    @classmethod
     @override
-    def settle(cls, written: dict[str, Any], inputs: tuple[Shape, ...]) -> None:
-        settle_bias(written)
-        resolve_kernel(written, inputs[0])
-        width = written.pop("width", None)
-        if width is not None:
-            written["filters"] = width.scale(written["filters"])
-
-    @override
-    def infer(self, inputs: tuple[Shape, ...]) -> Shape:
-        height, width, channels = one_map(self, inputs)
+    def check_channels(self, channels: int) -> None:
         for name, count in (("channels", channels), ("filters", self.filters)):
             if count % self.groups:
                 raise ShapeError(
                     "E407", f"{self.groups} groups do not divide {count} {name}", field="groups"
                 )
-        size = output_size(
-            (height, width), self.kernel, self.stride, self.padding, dilation=self.dilation
-        )
-        return (*size, self.filters)
 
     @override
     def kernel_shape(self, channels: int) -> Shape:
@@ -234,7 +211,3 @@ class Conv(Unit):
         height, width = self.kernel
         channels = inputs[0][-1] // self.groups
         return output[0] * output[1] * height * width * channels * self.filters
-
-    @override
-    def follows_size(self, inputs: tuple[Shape, ...], written: Mapping[str, Any]) -> bool:
-        return follows_size(written, self.kernel, self.stride, self.padding, self.dilation)

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from typing_extensions import override
 
-from archcompiler.fields import Count, Flag, KernelField, PaddingField, Shape, SizeField
-from archcompiler.op import Example, one_map
-from archcompiler.ops.unit import Unit, settle_bias
-from archcompiler.window import follows_size, output_size, resolve_kernel
-
-NORM = {"batch_norm": {"epsilon": 1e-3, "decay": 0.9, "gamma": True}}
+from archcompiler.fields import Count, Shape
+from archcompiler.op import Example
+from archcompiler.ops.sliding import NORM, Sliding
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DepthwiseConv(Unit):
+class DepthwiseConv(Sliding):
     """y[i, j, c * multiplier + m] = bias[c, m] + sum of kernel * x over the window in channel c.
 
     Then the norm, then the activation. It is a `conv` with a group for each channel, and its kernel
@@ -26,14 +22,8 @@ class DepthwiseConv(Unit):
     """
 
     key: ClassVar[str] = "depthwise_conv"
-    main: ClassVar[str | None] = "kernel"
     part: ClassVar[str] = "conv"
-    written_only: ClassVar[Mapping[str, Any]] = {"kernel": KernelField, "shrink": Flag}
 
-    kernel: SizeField
-    padding: PaddingField
-    stride: SizeField = (1, 1)
-    dilation: SizeField = (1, 1)
     multiplier: Count = 1
 
     examples: ClassVar[tuple[Example, ...]] = (
@@ -157,20 +147,6 @@ class DepthwiseConv(Unit):
         ),
     )  # fmt: skip
 
-    @classmethod
-    @override
-    def settle(cls, written: dict[str, Any], inputs: tuple[Shape, ...]) -> None:
-        settle_bias(written)
-        resolve_kernel(written, inputs[0])
-
-    @override
-    def infer(self, inputs: tuple[Shape, ...]) -> Shape:
-        height, width, channels = one_map(self, inputs)
-        size = output_size(
-            (height, width), self.kernel, self.stride, self.padding, dilation=self.dilation
-        )
-        return (*size, self.outputs(channels))
-
     @override
     def kernel_shape(self, channels: int) -> Shape:
         return (*self.kernel, 1, self.outputs(channels))
@@ -183,7 +159,3 @@ class DepthwiseConv(Unit):
     def macs(self, inputs: tuple[Shape, ...], output: Shape) -> int:
         height, width = self.kernel
         return output[0] * output[1] * height * width * output[2]
-
-    @override
-    def follows_size(self, inputs: tuple[Shape, ...], written: Mapping[str, Any]) -> bool:
-        return follows_size(written, self.kernel, self.stride, self.padding, self.dilation)

@@ -8,16 +8,13 @@ from typing import Any, ClassVar
 
 from typing_extensions import override
 
-from archcompiler.fields import Count, Flag, KernelField, PaddingField, Shape, SizeField, WidthField
-from archcompiler.op import Example, Weight, one_map
-from archcompiler.ops.unit import Unit, settle_bias
-from archcompiler.window import follows_size, output_size, resolve_kernel
-
-NORM = {"batch_norm": {"epsilon": 1e-3, "decay": 0.9, "gamma": True}}
+from archcompiler.fields import Count, Shape
+from archcompiler.op import Example, Weight
+from archcompiler.ops.sliding import NORM, WINDOW_AND_WIDTH, Sliding
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SeparableConv(Unit):
+class SeparableConv(Sliding):
     """A depthwise convolution, then a 1x1 convolution with bias: nothing stands between the two.
 
     Then the norm, then the activation. Window, stride, padding, dilation and `multiplier` are the
@@ -30,17 +27,9 @@ class SeparableConv(Unit):
     main: ClassVar[str | None] = "filters"
     part: ClassVar[str] = "pointwise"
     depthwise_part: ClassVar[str] = "depthwise"
-    written_only: ClassVar[Mapping[str, Any]] = {
-        "kernel": KernelField,
-        "shrink": Flag,
-        "width": WidthField,
-    }
+    written_only: ClassVar[Mapping[str, Any]] = WINDOW_AND_WIDTH
 
     filters: Count
-    kernel: SizeField
-    padding: PaddingField
-    stride: SizeField = (1, 1)
-    dilation: SizeField = (1, 1)
     multiplier: Count = 1
 
     examples: ClassVar[tuple[Example, ...]] = (
@@ -176,27 +165,10 @@ class SeparableConv(Unit):
         ),
     )  # fmt: skip
 
-    @classmethod
-    @override
-    def settle(cls, written: dict[str, Any], inputs: tuple[Shape, ...]) -> None:
-        settle_bias(written)
-        resolve_kernel(written, inputs[0])
-        width = written.pop("width", None)
-        if width is not None:
-            written["filters"] = width.scale(written["filters"])
-
     @property
     @override
     def single(self) -> bool:
         return False
-
-    @override
-    def infer(self, inputs: tuple[Shape, ...]) -> Shape:
-        height, width, _ = one_map(self, inputs)
-        size = output_size(
-            (height, width), self.kernel, self.stride, self.padding, dilation=self.dilation
-        )
-        return (*size, self.filters)
 
     @override
     def kernels(self, channels: int) -> tuple[Weight, ...]:
@@ -219,7 +191,3 @@ class SeparableConv(Unit):
         height, width = self.kernel
         between = inputs[0][-1] * self.multiplier
         return output[0] * output[1] * between * (height * width + self.filters)
-
-    @override
-    def follows_size(self, inputs: tuple[Shape, ...], written: Mapping[str, Any]) -> bool:
-        return follows_size(written, self.kernel, self.stride, self.padding, self.dilation)
