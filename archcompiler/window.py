@@ -83,16 +83,8 @@ def resolve_kernel(written: dict[str, Any], shape: Shape) -> None:
         written["kernel"] = (min(kernel[0], shape[0]), min(kernel[1], shape[1]))
 
 
-def follows_size(
-    written: Mapping[str, Any],
-    kernel: Size,
-    stride: Size,
-    padding: Padding,
-    dilation: Size = (1, 1),
-) -> bool:
+def follows_size(written: Mapping[str, Any], kernel: Size, stride: Size, padding: Padding) -> bool:
     """Tell whether a kernel or a padding was settled by the size of the map."""
     if written.get("kernel") == "map" or written.get("shrink"):
         return True
-    return padding == "same" and any(
-        s > 1 and (k - 1) * d + 1 > 1 for k, s, d in zip(kernel, stride, dilation, strict=True)
-    )
+    return padding == "same" and any(k > 1 and s > 1 for k, s in zip(kernel, stride, strict=True))

@@ -57,4 +57,4 @@ class Sliding(Unit):
 
     @override
     def follows_size(self, inputs: tuple[Shape, ...], written: Mapping[str, Any]) -> bool:
-        return follows_size(written, self.kernel, self.stride, self.padding, self.dilation)
+        return follows_size(written, self.kernel, self.stride, self.padding)
