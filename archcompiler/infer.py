@@ -369,10 +369,7 @@ class _Inference:
         if any(v is FAILED for v in found.values()):
             return None
         sizes = cast(dict[str, int], found)
-        if (
-            any(type(v) is not int for v in sizes.values())
-            or sum(sizes.values()) != enters.channels
-        ):
+        if sum(sizes.values()) != enters.channels:
             self.report.error(
                 "E408",
                 f"`split` adds up to {sum(sizes.values())}, but {enters.channels} channels enter",
