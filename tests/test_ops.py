@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from archcompiler.compiler import compile_node
-from archcompiler.errors import WrongValue
+from archcompiler.errors import ArchcError, WrongValue
 from archcompiler.fields import (
     MAX_COUNT,
     KernelField,
@@ -26,6 +26,7 @@ from archcompiler.fields import (
     write,
 )
 from archcompiler.initializer import init_text
+from archcompiler.ir import Fork, Network
 from archcompiler.op import Op, ShapeError, Weight, read_attributes
 from archcompiler.ops import BY_KEY, OPS
 from archcompiler.ops.convolution import by_channel, is_depthwise
@@ -134,7 +135,7 @@ BY_CHANNEL = {
 
 
 def test_depthwise_kernels_by_channel() -> None:
-    network = compile_node(parse(NET, "net.yaml"), source="net.yaml").network
+    network = compiled(NET)
     tensors = {n.weight_name(w): (n, w) for n in network.walk() for w in n.weights}
     assert {key: by_channel(*pair) for key, pair in tensors.items()} == BY_CHANNEL
     depthwise = [key for key, pair in tensors.items() if is_depthwise(*pair)]
@@ -212,3 +213,60 @@ def test_what_may_be_written(kind: Any, written: object, value: object, plain: o
 def test_what_may_not_be_written(kind: Any, written: object) -> None:
     with pytest.raises(WrongValue):
         check(kind, written)
+
+
+FORK = """
+archc: 1
+name: net
+input: 4x4x4
+params: {odd: 0.5}
+stem: [{conv: $odd * 8, kernel: 1, padding: valid, name: c}]
+body: [{branches: {a: [], b: []}, name: fork%s}]
+heads: {Logits: [flatten]}
+"""
+
+
+def compiled(text: str) -> Network:
+    return compile_node(parse(text, "net.yaml"), source="net.yaml").network
+
+
+@pytest.mark.parametrize(
+    ("split", "shares", "channels"),
+    [("", None, 8), (", split: {a: 1, b: 3}", (1, 3), 4), (", split: {b: 1, a: 3}", (3, 1), 4)],
+)
+def test_shares_of_branches(split: str, shares: tuple[int, ...] | None, channels: int) -> None:
+    fork = next(n for n in compiled(FORK % split).trunk if isinstance(n.op, Fork))
+    assert isinstance(fork.op, Fork)
+    assert fork.op.split == shares
+    assert [g.input.channels for g in fork.graphs] == [*(shares or (4, 4))]
+    assert fork.output.shape == (4, 4, channels)
+
+
+@pytest.mark.parametrize(
+    ("split", "code"),
+    [
+        ("{a: $odd, b: 2}", "E409"),
+        ("{a: 2, b: $odd}", "E409"),
+        ("{a: 2, b: 1}", "E408"),
+        ("{a: 2, b: 3}", "E408"),
+    ],
+)
+def test_no_shares_of_branches(split: str, code: str) -> None:
+    with pytest.raises(ArchcError) as caught:
+        compiled(FORK % f", split: {split}")
+    assert [d.code for d in caught.value.diagnostics] == [code]
+
+
+def test_weights_up_to_the_limit() -> None:
+    dense = "{dense: 1048576, bias: %s, name: big}"
+    text = "archc: 1\nname: net\ninput: 1x1x1048576\nstem: []\nbody: []\n"
+    text += f"heads: {{a: [squeeze, {dense}]}}"
+    assert compiled(text % "false").totals().params == 2**40
+    with pytest.raises(ArchcError, match="1,099,512,676,352 weights are more than"):
+        compiled(text % "true")
+    twice = "archc: 1\nname: net\ninput: 1x1x1048576\nstem: [squeeze]\n"
+    layer = "{dense: 1048576, name: %s}"
+    twice += f"body: [{layer % 'first'}]\nheads: {{a: [{layer % 'second'}]}}"
+    with pytest.raises(ArchcError) as caught:
+        compiled(twice)
+    assert [row.label for d in caught.value.diagnostics for row in d.rows] == ["most in first"]

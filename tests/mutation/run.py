@@ -42,9 +42,7 @@ class Target:
 
 
 RULES = ("tests/test_window.py", "tests/test_ops.py")
-NETWORKS = ("tests/test_ops.py", "tests/test_figures.py", "tests/test_errors.py",
-            "tests/test_language.py")  # fmt: skip
-SIZES = ("tests/test_sizes.py",)
+NETWORKS = ("tests/test_ops.py", "tests/test_figures.py", "tests/test_errors.py")
 
 TARGETS = (
     *(
@@ -64,11 +62,6 @@ TARGETS = (
         "archcompiler/infer.py",
         ("_Inference.check_size", "_Inference.fork", "_Inference.shares"),
         NETWORKS,
-    ),
-    Target(
-        "archcompiler/sizes.py",
-        ("Search.smallest", "Search.largest", "Search._codes", "_boundary"),
-        SIZES,
     ),
 )  # fmt: skip
 """The rules of shapes. All tests are of the core alone, the quickest first."""
