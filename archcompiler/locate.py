@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,6 +109,12 @@ def relative(path: Path) -> Path:
         return path.relative_to(Path.cwd())
     except (ValueError, OSError):
         return path
+
+
+def typed(path: Path) -> str:
+    """Return the word by which a command line calls a spec: a shipped one's name, or its path."""
+    same = (name for name, known in shipped().items() if known.resolve() == path.resolve())
+    return next(same, None) or shlex.quote(str(path))
 
 
 def _no_spec(message: str, hint: str | None) -> ArchcError:

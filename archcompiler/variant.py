@@ -2,33 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Callable, Iterable, Iterator
 
-from archcompiler.fields import shape_text, yaml_text
+from archcompiler.diagnostics import show
+from archcompiler.fields import shape_text
 from archcompiler.ir import Network, Node
 from archcompiler.op import attributes
 from archcompiler.ops import BY_KEY
 from archcompiler.spec import Block, Layer, Spec
+from archcompiler.yaml_writer import flow
 
 SCHEMA_FILE = "archc.schema.json"
+MOST_TRIED = 4
+"""So many layers are tried for one example before it is left out."""
+
+Holds = Callable[[str], bool]
+"""Tells whether a spec of this text compiles."""
 
 
-def text(name: str, extends: str, spec: Spec, network: Network) -> str:
-    """Return a spec that extends another; `spec` and `network` are that other one."""
+def start(name: str, extends: str, network: Network) -> str:
+    """Return a spec that extends another and changes nothing."""
     lines = [
         f"# yaml-language-server: $schema={SCHEMA_FILE}",
         "archc: 1",
         f"name: {name}",
         f"summary: {network.name} with changes",
-        f"extends: {extends}",
+        f"extends: {flow(extends)}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def places(first: str, spec: Spec, network: Network, typed: str, holds: Holds) -> str:
+    """Return commented places to start, each of which holds behind `first`, a variant's start.
+
+    `spec` and `network` are what it extends, `typed` how a command line calls that.
+    """
+    lines = [
         "",
         f"# Below stands what {network.name} has, or an example. Take the `#` away to change it.",
         "",
         f"# input: {shape_text(network.input.shape)}",
     ]
-    for section in (_params(network), _defaults(network), _heads(network), _patches(spec, network)):
-        found = list(section)
-        lines += ["", *(f"# {line}" for line in found)] if found else []
+    head = f"patch: # `archc summary {show(typed)}` shows every path"
+    sections = [list(s) for s in (_params(network), _defaults(network), _heads(network))]
+    sections = [s for s in sections if s and holds(first + "\n".join(s) + "\n")]
+    found = (
+        next((p for p in tried if holds(f"{first}{head}\n{p}\n")), None)
+        for tried in (itertools.islice(one, MOST_TRIED) for one in _patches(spec, network))
+    )
+    patches = [patch for patch in found if patch]
+    for section in (*sections, [head, *patches] if patches else []):
+        lines += ["", *(f"# {line}" for line in section)] if section else []
     return "\n".join(lines) + "\n"
 
 
@@ -36,7 +61,7 @@ def _params(network: Network) -> Iterator[str]:
     if network.params:
         yield "params:"
     for name, value in network.params.items():
-        yield f"  {name}: {yaml_text(value)}"
+        yield f"  {name}: {flow(value)}"
 
 
 def _defaults(network: Network) -> Iterator[str]:
@@ -52,16 +77,16 @@ def _heads(network: Network) -> Iterator[str]:
         yield f"heads: {{{', '.join(f'{name}: null' for name in names)}}} # null leaves a head out"
 
 
-def _patches(spec: Spec, network: Network) -> Iterator[str]:
-    yield f"patch: # `archc summary {network.name}` shows every path"
-    unit = next((n for n in network.walk() if _activated(n)), None)
-    if unit:
-        yield f"  - {{set: {unit.path}, activation: silu}} # one layer"
-    if template := next((p for b in spec.blocks.values() if (p := _inside(b))), None):
-        yield f"  - {{set: {template}, activation: silu}} # in all its uses"
-    last = next((n for n in reversed(network.body.nodes) if n.named), None)
-    if last:
-        yield f"  - {{after: {last.path}, insert: {{dropout: 0.1, name: Dropout_1}}}}"
+def _patches(spec: Spec, network: Network) -> Iterator[Iterable[str]]:
+    """Yield the examples: of each the lines that may do, the best first."""
+    nodes = list(network.walk())
+    yield (f"  - {{set: {n.path}, activation: silu}} # one layer" for n in nodes if _activated(n))
+    templates = (_inside(block) for block in spec.blocks.values())
+    yield (f"  - {{set: {path}, activation: silu}} # in all its uses" for path in templates if path)
+    taken = {part.lower() for node in nodes for part in node.path.split("/")}
+    free = next(n for n in map("Dropout_{}".format, itertools.count(1)) if n.lower() not in taken)
+    named = (node for node in reversed(network.body.nodes) if node.named)
+    yield (f"  - {{after: {n.path}, insert: {{dropout: 0.1, name: {free}}}}}" for n in named)
 
 
 def _activated(node: Node) -> bool:
@@ -79,8 +104,10 @@ def _inside(block: Block) -> str | None:
 
 
 def _first(layer: Layer) -> str | None:
+    if layer.repeat:  # its uses have names of their own, which a template's path cannot say
+        return None
     own = f"{layer.name}/" if layer.name else ""
-    if "activation" in _attributes(layer.key) and layer.name and not layer.repeat:
+    if "activation" in _attributes(layer.key) and layer.name:
         return layer.name.text
     for inner in layer.layers:
         if found := _first(inner):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,10 @@ from archcompiler.locate import shipped
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+CASES = Path(__file__).parent / "cases" / "new"
+SMALL = "archc: 1\nname: small\ninput: 8x8x3\nstem: []\nbody: []\nheads: {Logits: []}\n"
 
 
 def new(*words: str) -> Result:
@@ -39,9 +44,18 @@ def test_is_the_base_as_written(base: str) -> None:
     assert [e.name for e in mine.end_points] == [e.name for e in theirs.end_points]
 
 
-@pytest.mark.parametrize("base", sorted(shipped()))
-def test_every_place_to_start_is_right(base: str) -> None:
-    new("mine", "--from", base)
+def base_of(name: str, folder: Path) -> str:
+    """Return the word for a shipped spec, or for a copy of a case."""
+    if name in shipped():
+        return name
+    (folder / f"{name}.yaml").write_bytes((CASES / f"{name}.yaml").read_bytes())
+    return f"{name}.yaml"
+
+
+@pytest.mark.parametrize("name", [*sorted(shipped()), *sorted(p.stem for p in CASES.iterdir())])
+def test_every_place_to_start_is_right(name: str, folder: Path) -> None:
+    base = base_of(name, folder)
+    assert new("mine", "--from", base).exit_code == 0
     text = Path("mine.yaml").read_text("utf-8")
     head = "\n".join(line for line in text.splitlines() if not line.startswith("# "))
     found = sections(text)
@@ -51,6 +65,48 @@ def test_every_place_to_start_is_right(base: str) -> None:
     for lines in [*trials, [line for part in found for line in part]]:
         Path("tried.yaml").write_text(head + "\n".join(lines) + "\n", "utf-8")
         compile_file(Path("tried.yaml"))
+
+
+def test_no_word_of_the_base_is_code(folder: Path) -> None:
+    """Whatever the base's words are, the variant says what it extends and nothing else."""
+    assert new("mine", "--from", base_of("hostile", folder)).exit_code == 0
+    text = Path("mine.yaml").read_text("utf-8")
+    live = [line for line in text.splitlines() if line and not line.startswith("#")]
+    assert [line.partition(":")[0] for line in live] == ["archc", "name", "summary", "extends"]
+    mine = compile_file(Path("mine.yaml")).network
+    assert mine.params == compile_file(Path("hostile.yaml")).network.params
+    assert "blocks/rep/R/own" in text, "what repeats has no path in a template"
+    assert "name: Dropout_2}" in text
+    assert "`archc summary hostile.yaml` shows every path" in text
+
+
+@pytest.mark.parametrize("name", ["a #b", "'q", "[x]", "&a", "my net", "123", "-x", "null", "{a}"])
+def test_any_name_of_a_file_that_can_be_extended(name: str, folder: Path) -> None:
+    (folder / f"{name}.yaml").write_text(SMALL, "utf-8")
+    assert new("mine", f"--from={name}.yaml").exit_code == 0
+    assert compile_file(Path("mine.yaml")).network.lineage == ("small",)
+
+
+@pytest.mark.parametrize("name", ["a: b", "a~b", "a$b", "a\nb: c"])
+def test_a_name_that_cannot_be_extended(name: str, folder: Path) -> None:
+    (folder / f"{name}.yaml").write_text(SMALL, "utf-8")
+    found = new("mine", "--from", f"{name}.yaml")
+    assert found.exit_code == 2
+    assert "error[E114]" in found.stderr
+    assert not Path("mine.yaml").exists()
+
+
+def test_the_summary_it_names_is_one(folder: Path) -> None:
+    (folder / "bases").mkdir()
+    for base in ("googlenet", "bases/small net.yaml"):
+        if base not in shipped():
+            shown = SMALL.replace("body: []", "body: [{dropout: 0.1, name: d}]")
+            (folder / base).write_text(shown, "utf-8")
+        Path("mine.yaml").unlink(missing_ok=True)
+        assert new("mine", "--from", base).exit_code == 0
+        named = re.search(r"`archc (summary .*)` shows", Path("mine.yaml").read_text("utf-8"))
+        assert named
+        assert CliRunner().invoke(main, shlex.split(named[1])).exit_code == 0
 
 
 def test_a_file_below_is_named_by_its_way(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from pathlib import Path
 
@@ -9,11 +10,12 @@ import click
 
 from archcompiler import names
 from archcompiler.commands.common import located
-from archcompiler.compiler import trace_file
+from archcompiler.compiler import compile_node, trace_file
 from archcompiler.diagnostics import say
 from archcompiler.errors import USAGE_OR_ENVIRONMENT, ArchcError, Diagnostic
-from archcompiler.locate import shipped
-from archcompiler.variant import SCHEMA_FILE, text
+from archcompiler.locate import shipped, typed
+from archcompiler.source import parse
+from archcompiler.variant import SCHEMA_FILE, places, start
 
 
 @click.command()
@@ -35,19 +37,44 @@ def command(name: str, base: str) -> None:
     found = located([base])
     if len(found.specs) != 1 or found.assignments:
         raise click.UsageError("say one spec after --from")
+    if os.path.lexists(path):
+        raise _there_already(path)
     trace = trace_file(found.specs[0])
-    content = text(path.stem, _extends(base, found.specs[0], path), trace.spec, trace.network)
+    extends = _extends(base, found.specs[0], path)
+    first = start(path.stem, extends, trace.network)
+    if wrong := _problem(first, path):
+        if wrong.code == "E114":
+            hint = "rename it: letters, digits, `_` and `-` are always right"
+            raise _refused("E114", f"no `extends` can say `{extends}`", hint)
+        raise ArchcError(dataclasses.replace(wrong, position=None))
+    base_word = typed(found.specs[0])
+    content = first + places(
+        first, trace.spec, trace.network, base_word, lambda text: _problem(text, path) is None
+    )
     try:
         with path.open("x", encoding="utf-8", newline="\n") as file:
             file.write(content)
     except FileExistsError:
-        raise _refused("E601", f"{path} is there already", "choose another name") from None
+        raise _there_already(path) from None
     except OSError as error:
         reason = (error.strerror or "unknown reason").lower()
         raise _refused("E603", f"cannot write {path}: {reason}", None) from None
     say(f"{path}  extends {trace.network.name}")
     if not (path.parent / SCHEMA_FILE).exists():
         say(f"for an editor's completion: archc schema > {path.parent / SCHEMA_FILE}")
+
+
+def _problem(text: str, path: Path) -> Diagnostic | None:
+    """Return the first error of a spec of this text, were it at `path`."""
+    try:
+        compile_node(parse(text, str(path)), source=path.name, path=path)
+    except ArchcError as error:
+        return error.diagnostics[0]
+    return None
+
+
+def _there_already(path: Path) -> ArchcError:
+    return _refused("E601", f"{path} is there already", "choose another name")
 
 
 def _extends(word: str, base: Path, path: Path) -> str:
