@@ -25,6 +25,8 @@ Format = Literal["full", "concise", "json", "github"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 
 WIDTH = 80
+_WIDEST = 160
+"""Wider lines are not read."""
 _INDENT = "   "
 _CUT = "..."
 _LONGEST = 600
@@ -52,6 +54,19 @@ def wants_color(stream: TextIO | None) -> bool:
     """Tell whether `stream` is a terminal whose owner did not set NO_COLOR."""
     plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
     return stream is not None and stream.isatty() and not plain
+
+
+def room(default: int) -> int:
+    """Return how many columns a table may take: COLUMNS, else the terminal's, else the default."""
+    columns = os.environ.get("COLUMNS", "")
+    if columns.isdecimal() and columns.isascii():
+        found = int(columns[:4])
+    else:
+        try:
+            found = os.get_terminal_size(sys.stdout.fileno()).columns
+        except (OSError, ValueError, AttributeError):  # no terminal, or no file at all
+            found = default
+    return min(max(found, WIDTH), _WIDEST)
 
 
 def report(diagnostics: Sequence[Diagnostic], form: Format = "full", *, err: bool = True) -> None:

@@ -19,10 +19,13 @@ from archcompiler.op import Op
 from archcompiler.position import Position
 from archcompiler.yaml_writer import flow
 
+UNSET = "unset"
+"""What stands for a value that one side does not have; `none` is a value of the language."""
+
 _BUILT_IN = {"bias_init": "zeros", "bias_decay": "0.0"}
 """What comes and goes with a bias, and need not be said."""
 
-_OF_BLOCK = ("join", "split", "order of branches")
+_OF_BLOCK = ("join", "split", "order of branches", "output")
 """What a block's own text says of the fork that it is."""
 
 Kind = Literal["removed", "added", "renamed", "changed"]
@@ -119,68 +122,61 @@ class _Diff:
     twins: dict[Item, Item] = field(default_factory=dict)
     """The items of A by those of B."""
     only: set[Item] = field(default_factory=set)
-    """Items that only one side has, with all that is inside them."""
+    """Items that only one side has; what is inside them, nothing outside can read."""
     layers: list[Difference] = field(default_factory=list)
 
     def compare(self) -> None:
         roots = [
-            self.matched(match(self.old.trunk, self.new.trunk)),
-            self.matched(match(self.old.heads, self.new.heads)),
+            self.settle(match(self.old.trunk, self.new.trunk)),
+            self.settle(match(self.old.heads, self.new.heads)),
         ]
         for root in roots:
-            self.list(root, None)
+            self.compare_lists(root, None)
 
-    def matched(self, found: Matched) -> Matched:
+    def settle(self, found: Matched) -> Matched:
         """Note which items are twins, all the way down, before any wiring is compared."""
-        for item in (*found.removed, *found.added):
-            self.only |= set(item.walk())
+        self.only |= {*found.removed, *found.added}
         for a, b in (*found.pairs, *found.renamed):
             self.twins[b] = a
             for one, other in _branch_pairs(a, b):
-                self.matched(match(one.items, other.items))
-            shared = _shared(a, b)
-            for item in (a, b):
-                for branch in item.branches:
-                    if not (shared is None or branch.name in shared):
-                        self.only |= {x for i in branch.items for x in i.walk()}
+                self.settle(match(one.items, other.items))
         return found
 
     # Lists
 
-    def list(self, found: Matched, use: Use | None) -> None:
+    def compare_lists(self, found: Matched, use: Use | None) -> None:
         for item in found.removed:
-            self.one_sided("removed", item, use)
+            self.add_one_sided("removed", item, use)
         for item in found.added:
-            self.one_sided("added", item, use)
+            self.add_one_sided("added", item, use)
         for a, b in found.renamed:
-            self.add(Difference(
+            self.layers.append(Difference(
                 kind="renamed", path=b.node.path, old_path=a.node.path, what=_what(b),
-                changes=(*self.own(a, b), *self.wiring(a, b)),
+                changes=(*self.compare_own(a, b), *self.compare_wiring(a, b)),
                 before=_figures(a.node), after=_figures(b.node),
                 use=_inside(use, b.node.path), position=b.node.position,
             ))  # fmt: skip
         for a, b in found.pairs:
-            self.pair(a, b, use)
+            self.compare_pair(a, b, use)
 
-    def one_sided(self, kind: Kind, item: Item, use: Use | None) -> None:
+    def add_one_sided(self, kind: Kind, item: Item, use: Use | None) -> None:
         found = _figures(item.node)
-        self.add(Difference(
+        self.layers.append(Difference(
             kind=kind, path=item.node.path, what=_what(item),
             before=found if kind == "removed" else None,
             after=found if kind == "added" else None,
             use=_inside(use, item.node.path), position=item.node.position,
         ))  # fmt: skip
 
-    def pair(self, a: Item, b: Item, use: Use | None) -> None:
-        changes = [*self.own(a, b), *self.wiring(a, b)]
+    def compare_pair(self, a: Item, b: Item, use: Use | None) -> None:
+        changes = [*self.compare_own(a, b), *self.compare_wiring(a, b)]
         before, at = len(self.layers), _inside(use, b.node.path)
         inner = _use(a, b) or use
-        if inner is not use and changes and all(c.name in _OF_BLOCK for c in changes):
+        if inner is not use and changes and all(c.name.startswith(_OF_BLOCK) for c in changes):
             at = inner
-        if shared := _branch_pairs(a, b):
-            for one, other in shared:
-                self.list(match(one.items, other.items), inner)
-            self.lost_branches(a, b, inner)
+        for one, other in _branch_pairs(a, b):
+            self.compare_lists(match(one.items, other.items), inner)
+        self.add_lost_branches(a, b, inner)
         if len(self.layers) > before:
             changes += _arguments(a, b)
         if changes:
@@ -190,10 +186,10 @@ class _Diff:
             )  # fmt: skip
             self.layers.insert(before, found)
 
-    def lost_branches(self, a: Item, b: Item, use: Use | None) -> None:
-        shared = _shared(a, b)
-        if shared is None:
+    def add_lost_branches(self, a: Item, b: Item, use: Use | None) -> None:
+        if not (isinstance(a.core.op, Fork) and isinstance(b.core.op, Fork)):
             return
+        shared = {x.name for x in a.branches} & {x.name for x in b.branches}
         kinds: tuple[tuple[Kind, Item], ...] = (("removed", a), ("added", b))
         for kind, item in kinds:
             for branch in item.branches:
@@ -201,19 +197,16 @@ class _Diff:
                     nodes = [n for i in branch.items for n in i.node.walk()]
                     sum_ = totals(iter(nodes))
                     found = Figures(shape=branch.output, params=sum_.params, macs=sum_.macs)
-                    self.add(Difference(
+                    self.layers.append(Difference(
                         kind=kind, path=branch.path, what="branch",
                         before=found if kind == "removed" else None,
                         after=found if kind == "added" else None,
                         use=_inside(use, branch.path), position=item.node.position,
                     ))  # fmt: skip
 
-    def add(self, found: Difference) -> None:
-        self.layers.append(found)
-
     # One layer
 
-    def own(self, a: Item, b: Item) -> Iterator[Change]:
+    def compare_own(self, a: Item, b: Item) -> Iterator[Change]:
         """Yield the attributes that differ, but for the wiring."""
         one, other = a.core.op, b.core.op
         if isinstance(one, Op) and isinstance(other, Op) and one.key == other.key:
@@ -225,14 +218,26 @@ class _Diff:
             yield from _changes(_fork(a, one, shared), _fork(b, other, shared))
         yield from _changes(_role(a, self.old), _role(b, self.new))
 
-    def wiring(self, a: Item, b: Item) -> Iterator[Change]:
+    def compare_wiring(self, a: Item, b: Item) -> Iterator[Change]:
         """Yield what the layer reads, where that is not the same layer on both sides."""
-        one = [self.reads(v, self.old) for v in a.node.inputs]
-        other = [self.reads(v, self.new) for v in b.node.inputs]
-        if one != [(self.twins.get(item) if item else None, inside) for item, inside in other]:
+        one = [self.find_read(v, self.old) for v in a.node.inputs]
+        other = [self.find_read(v, self.new) for v in b.node.inputs]
+        if one != [self.find_twin(source) for source in other]:
             yield Change("from", _sources(a, self.old), _sources(b, self.new))
+        for left, right in _branch_pairs(a, b):
+            before = self.find_read(left.gives, self.old)
+            after = self.find_read(right.gives, self.new)
+            if before != self.find_twin(after):
+                name = f"output of {right.name}" if isinstance(b.core.op, Fork) else "output"
+                inside = (f"{a.node.path}/", f"{b.node.path}/")
+                yield Change(name, *map(str.removeprefix, map(_path, (before, after)), inside))
 
-    def reads(self, value: Value, side: Items) -> Source:
+    def find_twin(self, source: Source) -> Source:
+        """Return what stands in A for a source of B; no item is the image, on both sides."""
+        item, inside = source
+        return (self.twins.get(item) if item else None), inside
+
+    def find_read(self, value: Value, side: Items) -> Source:
         """Return what gives a value, seen through what only one side has."""
         item, inside = side.source(value)
         while item in self.only:
@@ -248,13 +253,6 @@ def _branch_pairs(a: Item, b: Item) -> list[tuple[Branch, Branch]]:
         return [(a.branches[0], b.branches[0])]
     by_name = {branch.name: branch for branch in a.branches}
     return [(by_name[branch.name], branch) for branch in b.branches if branch.name in by_name]
-
-
-def _shared(a: Item, b: Item) -> set[str] | None:
-    """Return the names of the branches that two forks share; None where all correspond."""
-    if isinstance(a.core.op, Fork) and isinstance(b.core.op, Fork):
-        return {x.name for x in a.branches} & {x.name for x in b.branches}
-    return None if _shape_of(a) == _shape_of(b) else set()
 
 
 def _shape_of(item: Item) -> str:
@@ -289,7 +287,7 @@ def _attributes(one: Op, other: Op) -> Iterator[Change]:
                 yield Change(f"norm.{option.name}", option.old, option.new)
         elif change.name == "norm":
             yield Change("norm", before, change.new)
-        elif {change.old, change.new} != {"none", _BUILT_IN.get(change.name)}:
+        elif {change.old, change.new} != {UNSET, _BUILT_IN.get(change.name)}:
             yield change
 
 
@@ -303,7 +301,7 @@ def _norm(attributes: dict[str, object]) -> tuple[str, dict[str, str]]:
 
 
 def _fork(item: Item, op: Fork, shared: set[str]) -> dict[str, str]:
-    found = {"join": op.join, "split": flow(list(op.split)) if op.split else "none"}
+    found = {"join": op.join, "split": flow(list(op.split)) if op.split else UNSET}
     order = ", ".join(branch.name for branch in item.branches if branch.name in shared)
     return found | {"order of branches": order}
 
@@ -312,14 +310,18 @@ def _role(item: Item, side: Items) -> dict[str, str]:
     """Return what a layer is in the network: an end point, a head."""
     found = {"end_point": flow(item.node in side.end_points)}
     if head := item.head:
-        weight = "none" if head.loss_weight is None else flow(head.loss_weight)
+        weight = UNSET if head.loss_weight is None else flow(head.loss_weight)
         found |= {"training_only": flow(head.training_only), "loss_weight": weight}
     return found
 
 
 def _sources(item: Item, side: Items) -> str:
-    found = [side.source(value) for value in item.node.inputs]
-    return ", ".join(i.node.path if i and inside is None else "input" for i, inside in found)
+    return ", ".join(_path(side.source(value)) for value in item.node.inputs)
+
+
+def _path(source: Source) -> str:
+    item, inside = source
+    return item.node.path if item and inside is None else "input"
 
 
 def _use(a: Item, b: Item) -> Use | None:
@@ -360,4 +362,4 @@ def _words(values: object) -> dict[str, str]:
 def _changes(old: dict[str, str], new: dict[str, str]) -> Iterator[Change]:
     for name in dict.fromkeys((*old, *new)):
         if old.get(name) != new.get(name):
-            yield Change(name, old.get(name, "none"), new.get(name, "none"))
+            yield Change(name, old.get(name, UNSET), new.get(name, UNSET))

@@ -30,6 +30,8 @@ class Branch:
     path: str
     items: tuple[Item, ...]
     output: Shape
+    gives: Value
+    """What leaves it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -116,7 +118,8 @@ class Items:
             core = inner
             wrappers.append(core)
         branches = tuple(
-            Branch(g.name, core.branch_path(g), self._list(g), g.output.shape) for g in core.graphs
+            Branch(g.name, core.branch_path(g), self._list(g), g.output.shape, g.output)
+            for g in core.graphs
         )
         found = Item(node, core, branches, head)
         self._entered |= {g.input: (found, g.name) for g in core.graphs}

@@ -152,7 +152,7 @@ def _many(found: Diff, what: str, paths: tuple[str, ...], changes: list[Change])
         where = f"in all {len(paths)} {what} layers"
     else:
         where = f"in {len(paths)} of the {len(every)} {what} layers"
-        few = len(others) <= MOST_EXCEPTED < len(paths)
+        few = len(others) <= MOST_EXCEPTED
         where += f", all but {listed(others)}" if few else f": {_named(paths)}"
     return _Block((*map(_change, changes), f"  {where}"))
 

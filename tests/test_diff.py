@@ -1,7 +1,7 @@
 """`archc diff`: what is said of two specs, and that equal is what has the same canonical form.
 
-Each file in cases/diff is compared with `base.yaml`; NAME.txt has the command, what it prints, its
-exit code. To write the texts anew, and then to read each of them:
+NAME.txt in cases/diff has a command, which lays NAME.yaml beside `base.yaml` or NAME_before.yaml,
+what it prints, and its exit code. To write the texts anew, and then to read each of them:
 
     ARCHC_UPDATE=1 pytest tests/test_diff.py && git diff tests/cases/diff
 """
@@ -11,7 +11,9 @@ from __future__ import annotations
 import copy
 import json
 import os
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +33,8 @@ from archcompiler.source import parse
 
 FOLDER = Path(__file__).parent / "cases"
 CASES = FOLDER / "diff"
-NAMES = sorted({path.stem for path in CASES.iterdir()} - {"base"})
+NAMES = sorted(path.stem for path in CASES.glob("*.txt"))
+PAIRS = sorted(CASES.glob("*_before.yaml"))
 LANGUAGE = sorted((FOLDER / "language").glob("*.yaml"))
 
 
@@ -81,35 +84,104 @@ def test_a_spec_equals_its_canonical_form(path: Path) -> None:
         assert (found.layers, found.network, found.end_points) == ((), (), {})
 
 
-def leaves(value: object, layer: tuple[Any, ...] = ()) -> Iterator[tuple[Any, Any]]:
-    """Yield the dict or list and the key of every number and switch of a layer."""
-    items = value.items() if isinstance(value, dict) else enumerate(value)  # type: ignore[arg-type]
-    inside = layer or (isinstance(value, dict) and bool(value.keys() & BY_KEY.keys()))
-    for key, part in items:
-        if isinstance(part, dict | list):
-            yield from leaves(part, layer)
-        elif inside and isinstance(part, bool | int | float):
-            yield value, key
+Change = Callable[[], None]
 
 
-@pytest.mark.parametrize("path", LANGUAGE, ids=lambda p: p.stem)
+def changes(value: Any, layer: bool = False) -> Iterator[Change]:
+    """Yield functions that change a document in place: one number, switch, name, order, `from`."""
+    if isinstance(value, list):
+        if layer or (value and isinstance(value[0], dict) and len(value) > 1):
+            for n in range(len(value) - 1):
+                yield partial(swap, value, n)
+        for n, part in enumerate(value):
+            if isinstance(part, bool | int | float) and layer:
+                yield partial(set_at, value, n, changed(part))
+            yield from changes(part, layer)
+        return
+    if not isinstance(value, dict):
+        return
+    is_layer = bool(value.keys() & (BY_KEY.keys() | {"layers", "branches"}))
+    branches = value.get("branches")
+    if isinstance(branches, dict):
+        for names in ([*branches], *([name] for name in branches)):
+            yield partial(rename, value, names)
+        yield partial(value.update, branches=dict(reversed(branches.items())))
+    for key, part in value.items():
+        if isinstance(part, bool | int | float):
+            if is_layer or layer:
+                yield partial(set_at, value, key, changed(part))
+        elif key == "from" and isinstance(part, list):
+            yield partial(value.update, {"from": part[::-1]})
+        elif isinstance(part, list) and part and isinstance(part[0], dict):
+            layers = [item for item in part if isinstance(item, dict)]
+            names = [layer["name"] for layer in layers if "name" in layer]
+            for item in layers[
+                1:
+            ]:  # what the first one reads, or nothing in a group, has two names
+                if isinstance(item.get("from", ""), str) and "layers" not in item:
+                    yield from (partial(item.update, {"from": n}) for n in ("input", *names))
+            yield from changes(part)
+        else:
+            yield from changes(part, layer or (is_layer and key not in ("layers", "branches")))
+
+
+def changed(value: float) -> float:
+    return not value if isinstance(value, bool) else value + 1
+
+
+def set_at(place: Any, key: Any, value: object) -> None:
+    place[key] = value
+
+
+def swap(items: list[object], n: int) -> None:
+    items[n], items[n + 1] = items[n + 1], items[n]
+
+
+def rename(fork: dict[str, Any], names: list[str]) -> None:
+    branches = fork["branches"]
+    fork["branches"] = {f"{n}_x" if n in names else n: part for n, part in branches.items()}
+
+
+@pytest.mark.parametrize("path", [*LANGUAGE, *PAIRS], ids=lambda p: p.stem)
 def test_any_change_is_a_difference(path: Path) -> None:
-    """Change each number in turn: equal is what has one canonical form, and nothing else."""
+    """Change each thing in turn: equal is what has one canonical form, and nothing else."""
     network = compile_file(path).network
     plain = document(network)
-    count = sum(1 for _ in leaves(plain))
-    for number in range(0, count, 1 + count // 40):
+    written = to_yaml(plain)  # as text, because the order of branches counts
+    count = sum(1 for _ in changes(plain))
+    for number in range(0, count, 1 + count // 80):
         other = copy.deepcopy(plain)
-        place, key = list(leaves(other))[number]
-        before = place[key]
-        place[key] = not before if isinstance(before, bool) else before + 1
+        list(changes(other))[number]()
         try:
-            changed = compiled(other)
+            found = compiled(other)
         except ArchcError:
             continue
-        found = diff(network, changed)
-        assert found.equal == (document(changed) == plain), (key, before)
-        assert diff(changed, network).equal == found.equal
+        same = to_yaml(document(found)) == written
+        assert diff(network, found).equal == same, to_yaml(other)
+        assert diff(found, network).equal == same, to_yaml(other)
+
+
+def test_very_many_unnamed_layers_are_laid_side_by_side_in_order() -> None:
+    """Comparing each with each would take the square of their number."""
+    pools = "".join(f"  - {{max_pool: {2 + n % 2}}}\n" for n in range(101))
+    head = "archc: 1\nname: many\ninput: 8x8x3\ndefaults: {max_pool: {padding: same, stride: 1}}\n"
+    one, other = (
+        compile_node(
+            parse(f"{head}stem: []\nbody:\n{body}heads: {{Logits: []}}\n", "x.yaml"),
+            source="x.yaml",
+        ).network
+        for body in (pools, "  - {max_pool: 5}\n" + pools)
+    )
+    kinds = Counter(d.kind for d in diff(one, other).layers)
+    assert kinds == {"changed": 101, "added": 1}
+
+
+@pytest.mark.parametrize(("columns", "wide"), [("100", True), ("80", False), ("40", False)])
+def test_columns(columns: str, wide: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(CASES)
+    monkeypatch.setenv("COLUMNS", columns)
+    lines = run("diff", "base.yaml", "long_paths.yaml").stdout.splitlines()
+    assert (max(map(len, lines)) > 80) == wide
 
 
 def test_figures_add_up() -> None:

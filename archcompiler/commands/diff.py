@@ -9,7 +9,7 @@ import click
 
 from archcompiler.commands.common import located, spec_argument
 from archcompiler.compiler import compile_file
-from archcompiler.diagnostics import put, say
+from archcompiler.diagnostics import WIDTH, put, room, say
 from archcompiler.diff import diff
 from archcompiler.diff_json import document
 from archcompiler.diff_text import to_text
@@ -41,11 +41,12 @@ def command(words: tuple[str, ...], form: str) -> None:
     before, after = compile_file(old).network, compile_file(new, found.assignments).network
     result = diff(before, after)
     if form == "json":
-        sides = (document_side(old, ()), document_side(new, found.assignments))
-        put(json_document({"a": sides[0], "b": sides[1]} | document(result)))
+        a, b = document_side(old, ()), document_side(new, found.assignments)
+        put(json_document({"a": a, "b": b} | document(result)))
     else:
         changes = " ".join(after.changes)
-        say(to_text(result, f"{before.name}  {old}", f"{after.name}  {new} {changes}".rstrip()))
+        sides = (f"{before.name}  {old}", f"{after.name}  {new} {changes}".rstrip())
+        say(to_text(result, *sides, room(WIDTH)))
     raise click.exceptions.Exit(int(not result.equal))
 
 
