@@ -78,3 +78,28 @@ def test_a_mistake_outside_the_argument_names_it() -> None:
     (row,) = found.rows
     assert row.position is not None
     assert row.position.source.text == "AuxLogits.loss_weight="
+
+
+@pytest.mark.parametrize(
+    ("word", "hint"),
+    [
+        ("Mixed_5b/Branch_0/Conv2d_0a_1x1=3", "`Mixed_5b/Branch_0/Conv2d_0a_1x1.conv=3`"),
+        ("Conv2d_1a_3x3=16", "`Conv2d_1a_3x3.conv=16`"),
+        ("nowhere/at/all=3", "it has num_classes, dropout, "),
+        ("num_clases=3", "did you mean `num_classes`?"),
+    ],
+)
+def test_a_path_without_an_attribute(word: str, hint: str) -> None:
+    with pytest.raises(ArchcError) as caught:
+        changed(word)
+    (found,) = caught.value.diagnostics
+    assert (found.code, found.position and found.position.column) == ("E310", 1)
+    assert hint in (found.hint or "")
+
+
+@pytest.mark.parametrize("dots", [17, 3_000])
+def test_an_assignment_that_is_too_deep(dots: int) -> None:
+    with pytest.raises(ArchcError) as caught:
+        changed(f"F.defaults.conv{'.conv' * (dots - 2)}=3")
+    assert [d.code for d in caught.value.diagnostics] == ["E704"]
+    assert caught.value.exit_code == 2
