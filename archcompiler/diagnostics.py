@@ -172,7 +172,7 @@ def _columns(rows: Sequence[Row]) -> Iterator[str]:
 
 
 def _place(position: Position) -> str:
-    return f"{show(position.source.name)}:{position.line}"
+    return f"{show(position.source.shown)}:{position.line}"
 
 
 def _hint(hint: str, color: bool) -> list[str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from archcompiler.errors import USAGE_OR_ENVIRONMENT, ArchcError, Diagnostic, did_you_mean
 from archcompiler.overrides import Assignment, parse_assignment
+from archcompiler.shipped import folder
 
 SUFFIXES = (".yaml", ".yml")
 
@@ -52,9 +53,7 @@ def shipped() -> dict[str, Path]:
 
 def shipped_folder() -> Path:
     """Return the folder of the specs that come with archc."""
-    here = Path(__file__).parent
-    installed = here / "specs"  # in a wheel; an editable install has them beside the package
-    return installed if installed.is_dir() else here.parent / "specs"
+    return folder()
 
 
 def _once(assignment: Assignment, others: list[Assignment]) -> Assignment:

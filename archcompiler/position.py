@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+from archcompiler import shipped
+
 _LINE_END = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 """Where libyaml begins a new line."""
 
@@ -15,6 +17,11 @@ class Source:
 
     name: str
     text: str = field(default="", repr=False)
+
+    @property
+    def shown(self) -> str:
+        """Return what people are told it is called; programs take the name."""
+        return shipped.shown(self.name)
 
     def line(self, number: int) -> str:
         """Return line `number` (from 1) without its line end; empty where there is none."""
@@ -36,4 +43,4 @@ class Position:
     column: int
 
     def __str__(self) -> str:
-        return f"{self.source.name}:{self.line}:{self.column}"
+        return f"{self.source.shown}:{self.line}:{self.column}"
