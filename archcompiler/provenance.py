@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from archcompiler.diagnostics import show
+from archcompiler.addresses import Addresses
+from archcompiler.diagnostics import WIDTH, show
 from archcompiler.draft import Bound, Draft, DraftNetwork, DraftNorm, shown_paths
-from archcompiler.errors import USAGE_OR_ENVIRONMENT, ArchcError, Diagnostic, did_you_mean
+from archcompiler.errors import USAGE_OR_ENVIRONMENT, ArchcError, Diagnostic, nearest
 from archcompiler.expression import Expression
 from archcompiler.fields import shape_text, yaml_text
-from archcompiler.ir import Head, Network, Node
+from archcompiler.ir import Fork, Head, Instance, Network, Node
 from archcompiler.op import Op, write_attributes
 from archcompiler.ops import BY_KEY
 from archcompiler.ops.unit import NORMS
 from archcompiler.overrides import COMMAND_LINE
+from archcompiler.overview import overview, where
 from archcompiler.position import Position
 from archcompiler.rewrite import positions
-from archcompiler.spec import Patch
+from archcompiler.source import Entry, Mapping, Scalar
+from archcompiler.source import Node as SourceNode
+from archcompiler.spec import Patch, Spec
 
-WIDTH = 100
+_NARROWEST = 12
+MOST_NAMED = 6
 MAX_READINGS = 20
 """So many parameters that expressions read in turn are shown."""
 
@@ -42,11 +47,16 @@ class Provenance:
 
     draft: DraftNetwork
     network: Network
-    patches: tuple[Patch, ...]
+    spec: Spec
+    typed: str
+    """How a command line calls the spec."""
+    room: int = WIDTH
     patched: set[Position] = field(init=False)
+    places: Addresses = field(init=False)
 
     def __post_init__(self) -> None:
-        files = (p for p in self.patches if not p.by_command_line)
+        self.places = Addresses(self.spec)
+        files = (p for p in self.spec.patches if not p.by_command_line)
         self.patched = {position for patch in files for position in positions(patch)}
 
     def explain(self, path: str) -> str:
@@ -57,17 +67,38 @@ class Provenance:
             return "\n".join(self._layer(nodes[path], drafts[path]))
         if path in self.draft.params:
             lines = [self._line(path, self.network.params[path], self.draft.params[path], "spec")]
-            return "\n".join([f"{path}  parameter of {self.network.name}", "", *_table(lines)])
-        known = [*nodes, *self.draft.params]
-        inner = [p for p in known if p.lower().endswith(f"/{path.lower()}")]
-        near = f"did you mean `{inner[0]}`?" if inner else did_you_mean(path, known)
-        if path.startswith("blocks/"):
-            near = "name a layer of one of its instances"
+            return "\n".join(
+                [f"{path}  parameter of {self.network.name}", "", *_table(lines, self.room)]
+            )
+        if found := overview(path, self.places, self.network):
+            at = self.spec.input_position if path == "input" else None
+            changed = [c for c in self.network.changes if c.startswith("input=")]
+            place = "said on the command line" if changed else f"written at {at}"
+            return "\n".join([*found, place] if path == "input" else found)
         message = f"`{show(path)}` is no layer and no parameter of {self.network.name}"
-        hint = near or f"`archc summary {show(self.network.name)}` shows its layers"
         raise ArchcError(
-            Diagnostic(code="E703", message=message, hint=hint), exit_code=USAGE_OR_ENVIRONMENT
+            Diagnostic(code="E703", message=message, hint=self._near(path, [*nodes])),
+            exit_code=USAGE_OR_ENVIRONMENT,
         )
+
+    def _near(self, path: str, nodes: list[str]) -> str:
+        """Return a hint: a layer of that name, or what the deepest part that there is holds."""
+        inner = [n for n in nodes if n.lower().endswith(f"/{path.lower()}")]
+        if inner:
+            return f"did you mean `{inner[0]}`?"
+        known = dict.fromkeys([*self.places.written, *nodes])
+        around = path.rpartition("/")[0]
+        while around and not any(n.startswith(f"{around}/") for n in known):
+            around = around.rpartition("/")[0]
+        start = f"{around}/" if around else ""
+        below = (n[len(start) :].partition("/")[0] for n in known if n.startswith(start))
+        names = [*dict.fromkeys(below), *([] if around else self.draft.params)]
+        if near := nearest(path[len(start) :].partition("/")[0], names):
+            return f"did you mean `{start}{near}`?"
+        if around:
+            more = ", ..." if len(names) > MOST_NAMED else ""
+            return f"in `{around}` there is {', '.join(names[:MOST_NAMED])}{more}"
+        return f"`archc summary {show(self.typed)}` shows its layers"
 
     def _layer(self, node: Node, draft: Draft) -> Iterator[str]:
         what = f"block {draft.template}" if draft.template else draft.key
@@ -76,15 +107,43 @@ class Provenance:
         weights = sum(w.count for one in node.walk() for w in one.weights)
         macs = sum(one.macs for one in node.walk())
         yield f"{weights:,} weights, {macs:,} MACs"
-        kind = " by a patch" if draft.position in self.patched else ""
-        yield f"written at {draft.position}{kind}"
-        for row in self.draft.blame.patched.get(draft.position, ()):
-            if row.value == node.path or row.value.startswith("blocks/"):
-                yield f"patched at {row.position} as {row.value}"
-        lines = [*self._head(node), *self._values(node, draft)]
+        origin = self.places.origin(node.path)
+        moved = draft.position in self.patched and origin is not None
+        written = str(origin.position if origin and moved else draft.position)
+        kind = " by a patch" if draft.position in self.patched and not moved else ""
+        yield from where(node.path, self.places, written + kind)
+        lines = [*self._structure(node), *self._head(node), *self._values(node, draft)]
         if lines:
             yield ""
-            yield from _table(lines)
+            yield from _table(lines, self.room)
+
+    def _structure(self, node: Node) -> Iterator[_Line]:
+        """Yield what is no attribute of an op, where somebody said it or it holds anyway."""
+        core = node
+        while isinstance(core.op, Instance) and len(core.graphs[0].nodes) == 1:
+            (core,) = core.graphs[0].nodes
+        fork = core if isinstance(core.op, Fork) else None
+        end_point = any(point.node is node for point in self.network.end_points)
+        split = list(fork.op.split or ()) if fork and isinstance(fork.op, Fork) else []
+        values = {
+            "from": ", ".join(value.name for value in node.inputs),
+            "repeat": "",
+            "end_point": yaml_text(end_point),
+            "branches": ", ".join(graph.name for graph in fork.graphs) if fork else "",
+            "join": fork.op.join if fork and isinstance(fork.op, Fork) else "",
+            "split": yaml_text(split),
+        }
+        for key, value in values.items():
+            said = self.places.entries(node.path, key)
+            if said:
+                entry, patch = said[-1]
+                kind = _by("layer", patch)
+                yield _Line(key, value or _source(entry.node), "", kind, entry.node.position)
+                yield from _before(said)
+            elif key == "end_point" and end_point:
+                yield _Line(key, value, "", "by its place", None)
+            elif key == "join" and value:
+                yield _Line(key, value, "", "built in", None)
 
     def _head(self, node: Node) -> Iterator[_Line]:
         head: Head | None = next((h for h in self.network.heads if h.node is node), None)
@@ -115,6 +174,9 @@ class Provenance:
                 yield from self._norm(found.value, draft)
             else:
                 yield from self._bound(shown, value, found, kind)
+            said = self.places.entries(node.path, shown)
+            if said and said[-1][1]:
+                yield from _before(said, own.get(name))
 
     def _norm(self, norm: DraftNorm, draft: Draft) -> Iterator[_Line]:
         inherited = draft.defaults.get(NORMS[norm.key].key, {})
@@ -146,10 +208,36 @@ class Provenance:
         return _Line(name, text, written if written != text else "", kind, bound.position)
 
 
+def _by(kind: str, patch: Patch | None) -> str:
+    if patch is None:
+        return kind
+    return "command line" if patch.by_command_line else f"{kind}, patch"
+
+
+def _before(
+    said: Sequence[tuple[Entry, Patch | None]], default: Bound | None = None
+) -> Iterator[_Line]:
+    """Yield what the last word on a key took the place of."""
+    if len(said) > 1:
+        entry, patch = said[-2]
+        yield _Line("  before", _source(entry.node), "", _by("layer", patch), entry.node.position)
+    elif default:
+        yield _Line("  before", _text(default.value), "", "defaults", default.position)
+
+
+def _source(node: SourceNode) -> str:
+    """Return a written value on one line."""
+    if isinstance(node, Scalar):
+        return show(node.text)
+    if isinstance(node, Mapping):
+        return "{" + ", ".join(f"{k}: {_source(e.node)}" for k, e in node.entries.items()) + "}"
+    return "[" + ", ".join(map(_source, node.items)) + "]"
+
+
 def _names(value: object) -> Iterable[str]:
     if isinstance(value, Expression):
         return value.names
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return [name for part in value.values() for name in _names(part)]
     return []
 
@@ -157,21 +245,28 @@ def _names(value: object) -> Iterable[str]:
 def _text(value: object) -> str:
     if isinstance(value, Expression):
         return f"${value.text}"
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return "{" + ", ".join(f"{k}: {_text(v)}" for k, v in value.items()) + "}"
     return show(yaml_text(value))
 
 
-def _table(lines: Iterable[_Line]) -> Iterator[str]:
-    """Align the columns; a place that does not fit in a line stands on the next one."""
+def _table(lines: Iterable[_Line], room: int) -> Iterator[str]:
+    """Align the columns; a long value does not widen its own, and no place is broken."""
     rows = [
         (line.name, f"{line.value}  ({line.written})" if line.written else line.value, line.kind,
          str(line.position) if line.position else "")
         for line in lines
     ]  # fmt: skip
-    widths = [max(len(row[n]) for row in rows) for n in range(3)]
-    for name, value, kind, place in rows:
-        text = f"{name:<{widths[0]}}  {value:<{widths[1]}}  {kind:<{widths[2]}}  {place}".rstrip()
-        yield from (
-            [text] if len(text) <= 100 else textwrap.wrap(text, 100, subsequent_indent="    ")
-        )
+    names, kinds, places = (max(len(row[n]) for row in rows) for n in (0, 2, 3))
+    left = max(room - names - kinds - places - 6, _NARROWEST)
+    wrapped = [textwrap.wrap(row[1], left, break_on_hyphens=False) or [""] for row in rows]
+    values = max(len(part) for parts in wrapped for part in parts)
+    for (name, _, kind, place), (first, *rest) in zip(rows, wrapped, strict=True):
+        start, end = f"{name:<{names}}  ", f"{kind:<{kinds}}  {place}".rstrip()
+        line = f"{start}{first:<{values}}  {end}"
+        if len(line) <= room or not (place and kind):
+            yield line.rstrip()
+        else:
+            yield f"{start}{first:<{values}}  {kind}".rstrip()
+            yield f"{' ' * max(0, min(names + 2, room - len(place)))}{place}"
+        yield from (f"{' ' * (names + 2)}{part}" for part in rest)

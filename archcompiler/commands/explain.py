@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import click
 
 from archcompiler.codes import CODES
-from archcompiler.diagnostics import say
+from archcompiler.diagnostics import WIDTH, room, say
 from archcompiler.errors import USAGE_OR_ENVIRONMENT, ArchcError, Diagnostic, did_you_mean
 
 
@@ -33,7 +35,11 @@ def command(words: tuple[str, ...]) -> None:
 def _code(code: str) -> None:
     wanted = f"E{code}" if code.isdigit() else code.upper()
     if wanted not in CODES:
-        near = did_you_mean(wanted, CODES) if wanted.startswith("E") else None
+        family = [known for known in CODES if known.startswith(wanted[:2])]
+        family = family if re.fullmatch("E[0-9]+", wanted) else []
+        near = f"E{wanted[1]}xx: {', '.join(family)}" if family else None
+        if len(wanted) > len("E402"):  # a digit too many
+            near = did_you_mean(wanted, family) or near
         hint = near or "`archc explain` lists them all; a layer is explained by its spec and path"
         diagnostic = Diagnostic(code="E706", message=f"there is no error code `{code}`", hint=hint)
         raise ArchcError(diagnostic, exit_code=USAGE_OR_ENVIRONMENT)
@@ -43,6 +49,7 @@ def _code(code: str) -> None:
 def _layer(words: tuple[str, ...]) -> None:
     from archcompiler.commands.common import located
     from archcompiler.compiler import trace_file
+    from archcompiler.locate import typed
     from archcompiler.provenance import Provenance
 
     changes = [word for word in words[1:] if "=" in word]
@@ -53,4 +60,5 @@ def _layer(words: tuple[str, ...]) -> None:
     if len(found.specs) != 1:
         raise click.UsageError(f"say one spec, got {len(found.specs)}")
     trace = trace_file(found.specs[0], found.assignments)
-    say(Provenance(trace.draft, trace.network, trace.spec.patches).explain(paths[0]))
+    word = typed(found.specs[0])
+    say(Provenance(trace.draft, trace.network, trace.spec, word, room(WIDTH)).explain(paths[0]))
