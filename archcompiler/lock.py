@@ -135,7 +135,8 @@ def read(spec: Path) -> Lock:
 def _lock(root: Node) -> Lock:
     entries = _table(root, _KEYS, "a lock", optional=(EVALUATION,))
     version = entries[VERSION_KEY].node
-    if not (isinstance(version, Scalar) and version.value == VERSION):
+    value = version.value if isinstance(version, Scalar) else None
+    if type(value) is not int or value != VERSION:  # true and 1.0 are equal to 1
         _wrong(version.position, f"this archc reads `{VERSION_KEY}: {VERSION}`")
     points = _mapping(entries["end_points"].node, "`end_points`").entries
     return Lock(

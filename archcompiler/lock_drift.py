@@ -6,12 +6,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from archcompiler.addresses import Addresses
+from archcompiler.compiler import trace_file
 from archcompiler.errors import Diagnostic, Row, nearest
 from archcompiler.fields import shape_text
-from archcompiler.ir import Network, Node, Totals, Value
+from archcompiler.ir import Network, Totals, Value
+from archcompiler.ir import Node as Layer
 from archcompiler.lock import EVALUATION, TOTALS, Figures, Lock, Placed, figures, sums
 from archcompiler.position import Position
-from archcompiler.source import Mapping, load
+from archcompiler.source import Mapping, Node, load
 
 MOST_SHOWN = 5
 """So many end points that drifted are shown; more are only counted."""
@@ -50,11 +53,20 @@ class _Drift:
     off: set[Value] = field(default_factory=set)
     """Values whose shapes are not as locked, or come from such."""
 
+    _root: Node | None = None
+    _places: Addresses | None = None
+
     def place(self, key: str) -> Position:
         """Return where the spec says `key`; the beginning where it leaves that to another spec."""
-        root = load(self.spec)
+        self._root = root = self._root or load(self.spec)
         entry = root.entries.get(key) if isinstance(root, Mapping) else None
         return entry.position if entry else root.position
+
+    def patches(self, layer: Layer) -> list[Row]:
+        """Return the patches that changed a layer, or what is inside it."""
+        places = self._places = self._places or Addresses(trace_file(self.spec).spec)
+        found = {p.order: p for node in layer.walk() for p in places.changes(node.path)}
+        return [_row("patched", p.path, p.position) for _, p in sorted(found.items())][:MOST_SHOWN]
 
     def input(self) -> Iterator[Problem]:
         locked, shape = self.lock.input, self.network.input.shape
@@ -68,9 +80,10 @@ class _Drift:
         known = {point.name: point.node for point in self.network.end_points}
         layers = {node.path: node for node in self.network.walk()}
         new = [name for name in known if name not in self.lock.end_points]
-        for name, locked in self.lock.end_points.items():
-            if name in known:
-                continue
+        gone = [name for name in self.lock.end_points if name not in known]
+        self.behind += max(0, len(gone) - MOST_SHOWN) + max(0, len(new) - MOST_SHOWN)
+        for name in gone[:MOST_SHOWN]:
+            locked = self.lock.end_points[name]
             message = f"`{name}` is in the lock, but is no end point of the spec"
             near = nearest(name, new)
             if name in layers:
@@ -80,7 +93,7 @@ class _Drift:
             else:
                 row = _row("the spec", "", self.place("name"))
             yield message, locked.position, [row]
-        for name in new:
+        for name in new[:MOST_SHOWN]:
             message = f"the end point `{name}` is not in the lock"
             rows = [_row("the lock", "", self.lock.position)]
             yield message, known[name].position, rows
@@ -99,12 +112,13 @@ class _Drift:
             rows = [
                 _row("now", _text(found), node.position),
                 _row("the lock", _text(locked.value), locked.position),
+                *self.patches(node),
             ]
             yield f"`{name}` {_says(found, locked.value)}", node.position, rows
 
     def drifted(
-        self, roots: tuple[Node, ...], names: dict[Node, str], now: dict[str, Figures]
-    ) -> Iterator[tuple[Node, bool]]:
+        self, roots: tuple[Layer, ...], names: dict[Layer, str], now: dict[str, Figures]
+    ) -> Iterator[tuple[Layer, bool]]:
         """Yield the end points that are not as locked, inner before outer.
 
         The flag tells that something before or inside one is off already.

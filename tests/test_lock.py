@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from archcompiler import lock_drift, source
 from archcompiler.cli import main
 from archcompiler.compiler import compile_file, compile_node
 from archcompiler.locate import shipped
@@ -239,3 +240,56 @@ def test_the_lock_in_the_documentation() -> None:
     shown = next(b for b in blocks if "\narchc_lock: 1\n" in b)
     network = compile_node(parse(spec, "small.yaml"), source="small.yaml").network
     assert to_text(network, "small.yaml").startswith(shown.removesuffix("...\n"))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("archc_lock: 1", "archc_lock: true", "this archc reads `archc_lock: 1`"),
+        ("archc_lock: 1", "archc_lock: 1.0", "this archc reads `archc_lock: 1`"),
+        ("archc_lock: 1", 'archc_lock: "1"', "this archc reads `archc_lock: 1`"),
+        ("params: 448", "params: -448", "`params`: a count is expected here"),
+        ("params: 448", "params: true", "`params`: a count is expected here"),
+        ("macs: 110592", "macs: 110592.0", "`macs`: a count is expected here"),
+    ],
+)
+def test_the_type_of_a_figure_counts(old: str, new: str, message: str, folder: Path) -> None:
+    text = Path("good.lock").read_text("utf-8")
+    assert old in text
+    Path("good.lock").write_text(text.replace(old, new, 1), "utf-8")
+    found = run("check", "good.yaml")
+    assert found.exit_code == 1
+    assert f"error[E606] {message}" in found.stdout
+
+
+def test_a_spec_is_read_once_whatever_its_lock_lists(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    more = "".join(f"  Gone_{n}: {{shape: 10, params: 1, macs: 1}}\n" for n in range(30))
+    with Path("good.lock").open("a", encoding="utf-8") as file:
+        file.write(more)
+    loads = []
+
+    def load(path: Path) -> object:
+        loads.append(path)
+        return source.load(path)
+
+    monkeypatch.setattr(lock_drift, "load", load)
+    found = run("check", "good.yaml")
+    assert len(loads) == 1
+    assert found.stdout.count("is in the lock, but is no end point") == lock_drift.MOST_SHOWN
+    assert "25 more end points differ with it" in found.stdout
+
+
+def test_a_patch_is_told(folder: Path) -> None:
+    """What changed stands in the variant, what it changed in another file."""
+    Path("mine.yaml").write_text("archc: 1\nname: mine\nextends: good.yaml\n", "utf-8")
+    assert run("lock", "mine.yaml").exit_code == 0
+    patches = ["{set: Conv_1, kernel: 5}", "{set: Mixed_2/Left, kernel: 3}"]
+    with Path("mine.yaml").open("a", encoding="utf-8") as file:
+        file.write("patch:\n" + "".join(f"  - {patch}\n" for patch in patches))
+    found = run("check", "mine.yaml").stdout
+    first, second = found.split("error[E605]")[1:]
+    assert re.search(r"\n   patched +Conv_1 +mine.yaml:5\n", first)
+    assert re.search(r"\n   patched +Mixed_2/Left +mine.yaml:6\n", second)
+    assert "Mixed_2/Left" not in first
