@@ -52,9 +52,9 @@ def command(
 ) -> None:
     """Write a network as source that needs its framework and nothing of archc.
 
-    The folder gets model.py, benchmark.py, architecture.json and a README.md; archc.lock says
-    what archc wrote, so that nothing else is ever replaced. If one spec is wrong, nothing is
-    written. No framework has to be installed.
+    The folder gets model.py, weights.py, benchmark.py, architecture.json and a README.md;
+    archc.lock says what archc wrote, so that nothing else is ever replaced. If one spec is wrong,
+    nothing is written. No framework has to be installed.
 
     \b
     archc build inception_v3 --backend torch num_classes=10

@@ -73,7 +73,13 @@ def show_command(file: Path, words: tuple[str, ...], form: str) -> None:
 @command.command("import")
 @_file
 @_spec
-@click.option("--from", "source", metavar="SOURCE", help="Whose names the file has.")
+@click.option(
+    "--from",
+    "source",
+    metavar="SOURCE",
+    help="Whose names the file has: a backend, torch or tensorflow, or a name map, such as "
+    "torchvision, timm, keras or slim.",
+)
 @_map
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), metavar="FILE",
