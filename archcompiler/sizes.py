@@ -94,12 +94,18 @@ class Spent(Exception):
     """The budget of a search is used up."""
 
 
+class _Hidden(Exception):
+    """Other failures hide whether a size is too small or too large."""
+
+
 @dataclass(slots=True)
 class Search:
     """Finds limits of legal square inputs; tries each size once, and at most `most` of them.
 
     The limits are exact: where a window is larger than its map, or a map that should be 1x1 is
-    larger, every smaller or larger image fails, too. Methods raise `Spent`.
+    larger, every smaller or larger image fails, too. A size that fails for another reason hides
+    whether it is such a one; then its neighbours decide, and where none of the next 32 does, there
+    is no limit. Methods raise `Spent`.
     """
 
     draft: DraftNetwork
@@ -111,17 +117,35 @@ class Search:
         return Limits(self.smallest(training), self.largest(training))
 
     def smallest(self, training: bool) -> int | None:
-        """Return the smallest legal square input; None where there is none."""
+        """Return the smallest legal square input; None where none was found."""
         start = min(max(self.draft.input[:2]), LARGEST)
-        first = _boundary(start, lambda n: TOO_SMALL not in self._codes(n, training))
-        tried = range(first, first + _LONGEST_GAP) if first else ()
-        return next((n for n in tried if not self._codes(n, training)), None)
+        with suppress(_Hidden):
+            first = _boundary(start, lambda n: TOO_SMALL not in self._settled(n, training, 1))
+            tried = range(first, first + _LONGEST_GAP) if first else ()
+            return next((n for n in tried if not self._codes(n, training)), None)
+        return None
 
     def largest(self, training: bool) -> int | None:
-        """Return the largest legal square input; None where there is none up to `LARGEST`."""
-        first = _boundary(1, lambda n: TOO_LARGE in self._codes(n, training))
-        tried = range(first - 1, max(0, first - _LONGEST_GAP), -1) if first else ()
-        return next((n for n in tried if not self._codes(n, training)), None)
+        """Return the largest legal square input; None where none was found up to `LARGEST`."""
+        with suppress(_Hidden):
+            first = _boundary(1, lambda n: TOO_LARGE in self._settled(n, training, -1))
+            tried = range(first - 1, max(0, first - _LONGEST_GAP), -1) if first else ()
+            return next((n for n in tried if not self._codes(n, training)), None)
+        return None
+
+    def _settled(self, size: int, training: bool, step: int) -> set[str]:
+        """Return the codes of the nearest size from here on that is legal, too small or too large.
+
+        What is smaller than a size that is too small is so, too, and so for larger ones. Raises
+        `_Hidden`.
+        """
+        for near in range(size, size + step * _LONGEST_GAP, step):
+            if near == 0:  # nothing is smaller than the smallest image
+                return set()
+            codes = self._codes(near, training)
+            if not codes or codes & {TOO_SMALL, TOO_LARGE}:
+                return codes
+        raise _Hidden
 
     def _codes(self, size: int, training: bool) -> set[str]:
         """Return the codes of all first failures at a square input."""

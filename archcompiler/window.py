@@ -50,11 +50,13 @@ def output_size(
         if room < 0:
             padded = f" with its padding of {before + after}" if before + after else ""
             dilated = "dilated " if dilation[axis] > 1 else ""
+            # Shrinking fits the kernel to the map, but not what dilation makes of it.
+            less = "kernel or dilation" if dilated else "kernel, `shrink: true`"
             raise ShapeError(
                 "E404",
                 f"the {dilated}kernel is {extent} {name} but the map only {shape[axis]}{padded}",
                 field="kernel",
-                hint="a smaller kernel, `shrink: true`, or a larger input",
+                hint=f"a smaller {less}, or a larger input",
             )
         steps = -(-room // stride[axis]) if ceil_mode else room // stride[axis]
         if ceil_mode and steps * stride[axis] >= shape[axis] + before:
