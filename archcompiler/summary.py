@@ -14,7 +14,7 @@ from archcompiler.fields import shape_text
 from archcompiler.ir import Fork, Graph, Group, Head, Instance, Network, Node, totals
 
 LONGEST_OP = 16
-"""Longer names of blocks do not widen their column."""
+"""Longer names of blocks do not widen their column where the table has no room for that."""
 
 _GAP = "  "
 
@@ -101,7 +101,10 @@ def _columns(rows: Sequence[_Row], width: int) -> list[str]:
     shape, params, macs = (
         max(len(getattr(row, field)) for row in rows) for field in ("shape", "params", "macs")
     )
-    op = max(len(row.op) for row in rows if len(row.op) <= LONGEST_OP)
+    op = max(len(row.op) for row in rows)
+    widest = max(2 * row.depth + len(row.name) for row in rows)
+    if widest + op + shape + params + macs + 4 * len(_GAP) > width:
+        op = max(len(row.op) for row in rows if len(row.op) <= LONGEST_OP)
     room = width - shape - params - macs - op - 4 * len(_GAP)
     step = 2 if all(2 * row.depth + len(row.name) <= room for row in rows) else 1
     names = [" " * (step * row.depth) + row.name for row in rows]

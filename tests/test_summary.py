@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from archcompiler.cli import main
 from archcompiler.compiler import compile_file, compile_node
 from archcompiler.ir import Network
 from archcompiler.source import parse
@@ -148,3 +150,30 @@ def test_indentation_shows_depth_as_long_as_there_is_room() -> None:
 def test_what_a_spec_says_cannot_drive_the_terminal() -> None:
     text = SPEC.replace("A small one", r'"a \e[2J bell \a \u202e"')
     assert table(compiled(text)).splitlines()[0].isprintable()
+
+
+def test_a_long_op_has_one_line_where_there_is_room() -> None:
+    text = SPEC.replace("{conv: 4, name: s}", "{adaptive_avg_pool: 8, name: Pool}").replace(
+        "from: s,", "from: Pool,"
+    )
+    for width in (80, 100):
+        (line,) = (n for n in table(compiled(text), width).splitlines() if "adaptive" in n)
+        assert line.split() == ["Pool", "*", "adaptive_avg_pool", "8x8x2", "-", "-"]
+
+
+def test_the_table_follows_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    path = SPECS / "inception_resnet_v2.yaml"
+    network = compile_file(path).network
+    for columns, width in (("80", 80), ("100", 100), ("9", 80), ("1000", 160), ("", 100)):
+        monkeypatch.setenv("COLUMNS", columns)
+        result = CliRunner().invoke(main, ["summary", str(path)])
+        assert result.stdout == table(network, width) + "\n"
+
+
+def test_one_spec_is_not_padded_to_the_name_of_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("a_long_name_of_a_file.yaml").write_text(SPEC, "utf-8")
+    result = CliRunner().invoke(main, ["check", "a_long_name_of_a_file.yaml"])
+    assert result.stdout.startswith("net  8x8x2 -> ")

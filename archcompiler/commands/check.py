@@ -64,7 +64,7 @@ def command(words: tuple[str, ...], span: str | None, form: Format) -> None:
         raise click.exceptions.Exit(_check_sizes(found, _sizes(span, found), form))
     exit_code, wrong = 0, 0
     everything: list[Diagnostic] = []
-    width = max(len(path.stem) for path in found.specs)
+    width = max(len(path.stem) for path in found.specs) if len(found.specs) > 1 else 0
     for path in found.specs:
         checked = _check(path, found)
         exit_code, wrong = max(exit_code, checked.exit_code), wrong + (checked.network is None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from archcompiler.commands.common import only_network, spec_argument
-from archcompiler.diagnostics import say
+from archcompiler.diagnostics import room, say
 from archcompiler.summary import table
 
 
@@ -19,4 +19,4 @@ def command(words: tuple[str, ...]) -> None:
     \b
     archc summary inception_v3 input=224x224
     """
-    say(table(only_network(words)))
+    say(table(only_network(words), room(100)))
