@@ -344,26 +344,3 @@ def main_hint(op: type[Op]) -> Callable[[str], str | None]:
 def argument_hint(key: str) -> Callable[[str], str | None]:
     """Return what says where a block's parameters are given."""
     return lambda word: f"a parameter goes in `with: {{{word}: ...}}`" if key == "block" else None
-
-
-def single_attribute(
-    op_key: str, name: str, node: Node, report: Report, position: Position
-) -> Attribute | None:
-    """Check one attribute of an op that is set from outside; `name`, at `position`, or its key."""
-    op = BY_KEY[op_key]
-    known = [op.key if n == op.main else n for n in attributes(op)]
-    if name not in known:
-        report.error(
-            "E201",
-            f"`{op_key}` has no key `{name}`",
-            position,
-            hint=did_you_mean(name, known) or f"its keys are {', '.join(known)}",
-        )
-        return None
-    field = op.main if op.main and name == op.key else name
-    return Values(report).op_attribute(op, field, Entry(name, node.position, node))
-
-
-def argument(name: str, node: Node, report: Report) -> Attribute | None:
-    """Check one argument of a block that is set from outside."""
-    return Values(report).argument(Entry(name, node.position, node))
