@@ -35,6 +35,8 @@ class Merged:
     """What gives the names of the specs that it extends, the nearest first."""
     extends: Position | None
     """Where the spec says what it extends."""
+    inherited: frozenset[str]
+    """The parameters that its bases have, or had."""
     dropped: dict[str, Position]
     """By path, as `heads/AuxLogits`, the null that removed a parameter, a block or a head."""
 
@@ -77,6 +79,7 @@ def merge(documents: Sequence[Node]) -> Merged:
         bases=bases,
         names=tuple(names),
         extends=extends,
+        inherited=frozenset(name for d in maps[:-1] for name in _parameters(d)),
         dropped=dropped,
     )
 
@@ -187,6 +190,11 @@ def _parts(document: Mapping) -> Iterable[str]:
         entry = document.entries.get(key)
         if entry and isinstance(entry.node, Mapping):
             yield from (f"{key}/{name}" for name in entry.node.entries)
+
+
+def _parameters(document: Mapping) -> Iterable[str]:
+    entry = document.entries.get("params")
+    return entry.node.entries if entry and isinstance(entry.node, Mapping) else ()
 
 
 def _dropped(document: Mapping) -> Iterable[tuple[str, Position]]:

@@ -175,6 +175,8 @@ class Spec:
     """The names of what it extends, the nearest first."""
     extends: Position | None = None
     """Where it says what it extends."""
+    inherited: frozenset[str] = frozenset()
+    """The parameters that its bases have, or had."""
     dropped: dict[str, Position] = field(default_factory=dict)
     """By path, as `heads/AuxLogits`, where it drops a parameter, a head or a block of its base."""
 

@@ -40,8 +40,11 @@ def report_unused(
 
 
 def _unread(spec: Spec, containers: Containers) -> list[Name]:
-    """Return the parameters of a spec, and of the blocks that it uses, that no expression reads."""
-    read = {name for names in containers.scopes.read.values() for name in names}
+    """Return the parameters of a spec, and of the blocks that it uses, that no expression reads.
+
+    A parameter of a base may go unread: what read it was replaced.
+    """
+    read = {name for names in containers.scopes.read.values() for name in names} | spec.inherited
     found = [Name(k, position) for k, (_, position) in spec.params.items() if k not in read]
     for block, names in containers.read_params.items():
         params = spec.blocks[block].params

@@ -80,6 +80,7 @@ class Validator(Layers):
             bases=merged.bases,
             lineage=tuple(n.text for n in lineage if n),
             extends=merged.extends,
+            inherited=merged.inherited,
             dropped=merged.dropped,
         )
 
