@@ -96,6 +96,8 @@ class Draft:
     split: BoundAttributes | None = None
     template: str = ""
     arguments: BoundAttributes = field(default_factory=dict)
+    patched: tuple[str, ...] = ()
+    """Of a block's instance: what of it its own patches address."""
 
 
 Source = Draft | Port

@@ -50,6 +50,8 @@ class Edits:
     used: set[int] = field(default_factory=set)
     patched: dict[Position, list[Row]] = field(default_factory=dict)
     """By place of a layer, the patches that set something of it."""
+    below: dict[str, list[tuple[str, int]]] = field(default_factory=dict)
+    """By path, what patches address from there, and their order."""
     _by_path: dict[str, list[Patch]] = field(default_factory=dict)
     _made: dict[tuple[int, int], tuple[object, object]] = field(default_factory=dict)
     """By what was patched and the patch, what came of it: instances share their templates."""
@@ -58,6 +60,12 @@ class Edits:
     def __post_init__(self) -> None:
         for patch in self.patches:
             self._by_path.setdefault(patch.path, []).append(patch)
+            parts = patch.path.split("/")
+            for depth in range(1, len(parts)):
+                below = ("/".join(parts[depth:]), patch.order)
+                self.below.setdefault("/".join(parts[:depth]), []).append(below)
+            if {"defaults", *OF_BLOCK} & patch.entries.keys():
+                self.below.setdefault(patch.path, []).append((".", patch.order))
         for part, order in self.born.items():
             self.missing.gone.append((part.removeprefix("heads/"), order))
 
@@ -308,6 +316,12 @@ class Edits:
                 inside = self._once(inside, patch, made) or inside
         place = dataclasses.replace(place, born=max(place.born, born), template_born=born)
         return inside, place
+
+    def of_instance(self, path: str, block: str, place: Place) -> tuple[str, ...]:
+        """Return the paths, from an instance, of what patches make of it alone; `.` is itself."""
+        born = max(place.born, self.born.get(f"blocks/{block}", 0))
+        found = (below for below, order in self.below.get(path, ()) if order > born)
+        return tuple(dict.fromkeys(found))
 
     def _inside(self, layer: Layer, patch: Patch) -> Layer | None:
         """Return a block's container as a patch of an instance sets it."""

@@ -325,7 +325,7 @@ class _Inference:
         found = {k: self.settler.evaluated(draft, b) for k, b in draft.arguments.items()}
         if any(v is FAILED for v in found.values()):
             return None
-        return Instance(draft.template, cast(dict[str, Argument], found))
+        return Instance(draft.template, cast(dict[str, Argument], found), draft.patched)
 
     def fork(
         self, draft: Draft, enters: Value

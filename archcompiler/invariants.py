@@ -95,6 +95,9 @@ class _Check:
     def container(self, node: Node) -> None:
         if isinstance(node.op, Instance):
             _require(names.problem(node.op.template) is None, f"the block of {node.path}")
+            for path in node.op.patched:
+                parts = path.split("/") if path != "." else []
+                _require(not any(map(names.problem, parts)), f"a patch of {node.path}")
             for name, value in node.op.arguments.items():
                 _require(names.parameter_problem(name) is None, f"argument {name!r} of {node.path}")
                 _require(_is_plain(value), f"the value of `{name}` of {node.path}")

@@ -53,10 +53,14 @@ class Fork:
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """One use of a block template, with the values of its parameters."""
+    """One use of a block template, with the values of its parameters.
+
+    `patched` are the paths, from here, of what patches of this use alone address; `.` is the use.
+    """
 
     template: str
     arguments: Mapping[str, Argument]
+    patched: tuple[str, ...] = ()
     key = "block"
 
 

@@ -162,6 +162,8 @@ def own_document(node: Node) -> dict[str, Any]:
     elif isinstance(node.op, Instance):
         entry["template"] = node.op.template
         entry["arguments"] = dict(node.op.arguments)
+        if node.op.patched:
+            entry["patched"] = list(node.op.patched)
     if node.expressions:
         entry["expressions"] = dict(node.expressions)
     if node.unscaled:

@@ -81,6 +81,7 @@ class InstanceModel(GroupModel):
 
     template: str
     arguments: dict[str, Argument]
+    patched: list[str] = Field(default_factory=list)
 
 
 class ForkModel(NodeModel):

@@ -331,13 +331,16 @@ class _Reader:
             raise failure(f"{place.at}.named", "a block's instance has a name")
         for name in found.arguments:
             _expect(names.parameter_problem(name), f"{place.at}.arguments.{name}")
+        for number, path in enumerate(found.patched):
+            for name in path.split("/") if path != "." else ():
+                _expect(names.problem(name), f"{place.at}.patched[{number}]")
         for name, text in found.expressions.items():
             at = f"{place.at}.expressions.{name}"
             given = self.evaluated(text, at, place)
             value = found.arguments.get(name)
             if type(given) is not type(value) or given != value:
                 raise failure(at, f"`${text}` is {fields.plain(given)}, the argument is not")
-        return Instance(found.template, found.arguments)
+        return Instance(found.template, found.arguments, tuple(found.patched))
 
     def fork(
         self, found: ForkModel, enters: Value, place: _Place
