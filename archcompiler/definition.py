@@ -7,8 +7,9 @@ into one `Definition`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from archcompiler.fields import shape_text
 from archcompiler.ir import Argument, Graph, Node, Value
 from archcompiler.pretty import Expression, call, keyword
 
@@ -75,10 +76,14 @@ class Parameter:
 
 @dataclass(slots=True, eq=False, kw_only=True)
 class Definition:
-    """One class or function of the emitted code. `graphs` are its uses, in parallel."""
+    """One class or function of the emitted code. `graphs` are its uses, in parallel.
+
+    `said` tells in what it differs from its template; empty for the template itself.
+    """
 
     template: str
     name: str
+    said: str = ""
     graphs: tuple[Graph, ...]
     params: tuple[Parameter, ...] = ()
     texts: dict[Node, tuple[Text, ...]] = field(default_factory=dict)
@@ -89,6 +94,19 @@ class Definition:
     def __post_init__(self) -> None:
         """Number the uses."""
         self.places = {graph: number for number, graph in enumerate(self.graphs)}
+
+    def join(self, other: Definition) -> None:
+        """Take on the uses of a definition that reads the same."""
+        pairs = zip(self.params, other.params, strict=True)
+        self.params = tuple(replace(p, values=(*p.values, *q.values)) for p, q in pairs)
+        self.graphs += other.graphs
+        self.places = {graph: number for number, graph in enumerate(self.graphs)}
+
+    @property
+    def uses(self) -> tuple[str, ...]:
+        """Return from which shape to which it goes, each once."""
+        shapes = [(shape_text(g.input.shape), shape_text(g.output.shape)) for g in self.graphs]
+        return tuple(dict.fromkeys(f"{enters} to {leaves}" for enters, leaves in shapes))
 
     @property
     def graph(self) -> Graph:

@@ -44,8 +44,9 @@ class FileNames:
     def unused(self, name: str) -> str:
         """Return the name, numbered if the file has it already, and take it."""
         number, found = 2, name
+        separator = "_" if name[-1:].isdigit() else self.separator
         while found in self.taken:
-            found, number = f"{name}{self.separator}{number}", number + 1
+            found, number = f"{name}{separator}{number}", number + 1
         self.taken.add(found)
         return found
 

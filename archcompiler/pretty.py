@@ -139,3 +139,13 @@ def assign_item(container: str, key: str, value: str | Expression, indent: int) 
     if indent + len(target) + len(" = (") <= WIDTH:
         return assign(target, value, indent)
     return [f"{pad}{container}[", f"{pad}    {literal(key)}", *statement("] = ", value, indent)]
+
+
+def doc_lines(text: str, indent: int, *, title: str = "") -> tuple[str, ...]:
+    """Return a docstring of one line, or of several: then a title has a paragraph of its own."""
+    pad = " " * indent
+    one = f'{pad}"""{title}: {text}"""' if title else f'{pad}"""{text}"""'
+    if len(one) <= WIDTH:
+        return (one,)
+    first, *rest = paragraph(f'"""{f"{title}." if title else text}', indent)
+    return (first, *rest, *(["", *paragraph(text, indent)] if title else []), f'{pad}"""')

@@ -2,23 +2,27 @@
 
 All uses of a template are laid side by side. What is equal everywhere is written into the
 definition; a declared parameter keeps its name; what differs otherwise becomes a parameter; uses
-whose structure differs get a definition of their own. Equal values are never merged.
+whose structure differs get a definition of their own. The template's name is that of the first use
+that no patch addresses; the others are called after their first instance, too. Equal values are
+never merged, definitions of one template that read the same are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from archcompiler.arguments import IN_CHANNELS, Arguments
 from archcompiler.definition import Arg, Call, Definition, Definitions, Describe
+from archcompiler.errors import listed
 from archcompiler.ir import Argument, Fork, Graph, Instance, Network, Node, Value
 
 
 def unify(
     network: Network,
     describe: Describe,
-    name: Callable[[str], str],
+    name: Callable[[str, str], str],
+    body: Callable[[Definition, Mapping[Node, Definition]], Hashable],
     *,
     own_name: str,
     reserved: Collection[str],
@@ -26,11 +30,12 @@ def unify(
 ) -> Definitions:
     """Define every template of a network, and the network itself, as `own_name`.
 
-    `name` turns a template's name into that of its class or function. `reserved` are the words
-    that no parameter may shadow (it may grow while `name` is called). `with_channels` adds the
-    input channels as a first parameter.
+    `name` turns the name of a template, or of a template and an instance whose form differs, into
+    that of a class or function. `body` gives the text of a definition below its name. `reserved`
+    are the words that no parameter may shadow (it may grow while `name` is called).
+    `with_channels` adds the input channels as a first parameter.
     """
-    unifier = _Unifier(describe, name, reserved, with_channels)
+    unifier = _Unifier(describe, name, body, reserved, with_channels)
     whole = Graph(
         name=network.name,
         input=network.input,
@@ -91,10 +96,41 @@ def _open_params(network: Network) -> Iterator[str]:
             yield name
 
 
+def _patches(node: Node) -> tuple[str, ...]:
+    """Return what patches of this instance alone address."""
+    return node.op.patched if isinstance(node.op, Instance) else ()
+
+
+def _instance(node: Node, taken: Collection[str]) -> str:
+    """Return the end of an instance's path that is not taken; of a block's path, for its part."""
+    assert isinstance(node.op, Instance)
+    parts = node.path.split("/")[: -node.op.template.count("/") or None]
+    ends = ("_".join(parts[start:]) for start in range(len(parts) - 1, -1, -1))
+    return next((end for end in ends if end not in taken), "_".join(parts))
+
+
+MOST_SAID = 3
+"""So many uses, or patches of one, are named in a docstring."""
+
+
+def _said(nodes: Sequence[Node]) -> str:
+    """Say in what a definition differs from its template, and for whom."""
+    paths = [n.path for n in nodes]
+    more = f" and {len(paths) - MOST_SAID} more" if len(paths) > MOST_SAID else ""
+    uses = f"{', '.join(paths[:MOST_SAID])}{more}"
+    patches = dict.fromkeys(p for n in nodes for p in _patches(n))
+    if not all(map(_patches, nodes)):
+        return f"as in {uses}"
+    if "." in patches or len(patches) > MOST_SAID:
+        return f"as patched in {uses}"
+    return f"with {listed(list(patches), 'and')} patched in {uses}"
+
+
 @dataclass(slots=True)
 class _Unifier:
     describe: Describe
-    name: Callable[[str], str]
+    name: Callable[[str, str], str]
+    body: Callable[[Definition, Mapping[Node, Definition]], Hashable]
     reserved: Collection[str]
     with_channels: bool
     definitions: list[Definition] = field(default_factory=list)
@@ -104,13 +140,31 @@ class _Unifier:
         groups: dict[object, list[Node]] = {}
         for node in nodes:
             groups.setdefault(self.signature(node), []).append(node)
-        for number, group in enumerate(groups.values(), 1):
-            label = template if number == 1 else f"{template}_{number}"
-            arguments = [n.op.arguments for n in group if isinstance(n.op, Instance)]
-            graphs = [n.graphs[0] for n in group]
-            definition = self.build(template, self.name(label), graphs, arguments)
-            self.definitions.append(definition)
-            self.of |= dict.fromkeys(group, definition)
+        # The template as it is comes first.
+        ordered = sorted(groups.values(), key=lambda group: all(map(_patches, group)))
+        found: dict[Hashable, Definition] = {}
+        taken: set[str] = set()
+        for group in ordered:
+            plain = group is ordered[0] and not all(map(_patches, group))
+            instance = "" if plain else _instance(group[0], taken)
+            taken.add(instance)
+            name, said = self.name(template, instance), "" if plain else _said(group)
+            made = self.group(template, name, group, said=said)
+            self.of |= dict.fromkeys(group, made)
+            text = self.body(made, self.of)
+            if same := found.get(text):
+                same.join(made)
+                self.of |= dict.fromkeys(group, same)
+            else:
+                found[text] = made
+        self.definitions += found.values()
+
+    def group(self, template: str, name: str, nodes: Sequence[Node], *, said: str) -> Definition:
+        """Define uses that have one structure."""
+        arguments = [n.op.arguments for n in nodes if isinstance(n.op, Instance)]
+        made = self.build(template, name, [n.graphs[0] for n in nodes], arguments)
+        made.said = said
+        return made
 
     def signature(self, node: Node) -> object:
         """Return what two uses must share to be one definition."""

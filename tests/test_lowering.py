@@ -55,6 +55,7 @@ def test_a_name_is_taken_once_and_then_numbered() -> None:
     ]  # fmt: skip
     assert names.taken == {"conv", "conv_2", "conv_3", "conv_4", "pool"}
     assert _Close(taken={"Conv"}).unused("Conv") == "Conv2"
+    assert _Close(taken={"ConvRelu6"}).unused("ConvRelu6") == "ConvRelu6_2"
 
 
 def test_helpers_stand_in_the_order_of_their_first_use() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from archc_tensorflow.lines import Lines
@@ -14,9 +14,9 @@ from archc_tensorflow.weights import DRAWING
 from archcompiler.definition import Definition, Definitions
 from archcompiler.errors import ArchcError, Diagnostic
 from archcompiler.fields import shape_text
-from archcompiler.ir import Graph, Network, Node, Value
+from archcompiler.ir import Network, Node, Value
 from archcompiler.lowering import file_doc
-from archcompiler.pretty import Expression, assign, call, literal
+from archcompiler.pretty import Expression, assign, call, doc_lines, literal
 from archcompiler.softmax import gives_probabilities
 from archcompiler.unify import unify
 
@@ -40,32 +40,98 @@ def lower(network: Network) -> Module:
     """Decide everything about the emitted file. Raises E501 for what TensorFlow lacks."""
     lines = Lines(taken={*RESERVED, *LOCALS})
     lines.prepare(network)
+    layers = Layers(network)
     definitions = unify(
         network,
         lines.describe,
-        lambda template: lines.unused(function_name(template)),
+        lambda template, instance: lines.unused(function_name(template, instance)),
+        lambda definition, of: _Blocks(network, lines, layers, of).text(definition),
         own_name="build",
         reserved=lines.taken,
         with_channels=False,
     )
-    return _Writer(network, lines, definitions, Layers(network)).module()
+    blocks = _Blocks(network, lines, layers, definitions.of)
+    return _Writer(blocks, definitions).module()
 
 
 @dataclass(slots=True)
-class _Writer:
+class _Blocks:
+    """Writes the functions of blocks; `of` are the definitions of instances."""
+
     network: Network
     lines: Lines
-    definitions: Definitions
     layers: Layers
+    of: Mapping[Node, Definition]
 
     @property
     def points(self) -> frozenset[Value]:
         """Return the values of end points, as layers give them."""
         return frozenset(self.layers.source(e.node.output) for e in self.network.end_points)
 
+    def function(self, definition: Definition) -> tuple[str, ...]:
+        """Return the function of a block template."""
+        head = f"def {definition.name}("
+        return (
+            *Expression(head, self.signature(definition), close=") -> KerasTensor:").lines(0),
+            *self.doc(definition),
+            *self.body(definition),
+        )
+
+    def text(self, definition: Definition) -> tuple[str, ...]:
+        """Return what there is of a function beside its name and docstring."""
+        return (*self.signature(definition), *self.body(definition))
+
+    def signature(self, definition: Definition) -> list[str]:
+        given = [f"{p.name}: {_type(p.values)}" for p in definition.params]
+        return ["x: KerasTensor", "name: str", *given]
+
+    def doc(self, definition: Definition) -> tuple[str, ...]:
+        uses = definition.uses
+        text = "; ".join(uses) if len(uses) <= 3 else f"{uses[0]}; {uses[1]}; and more"
+        name = function_name(definition.template)
+        title = f"{name} {definition.said}" if definition.said else ""
+        return doc_lines(f"{text}.", 4, title=title)
+
+    def body(self, definition: Definition) -> list[str]:
+        graph = definition.graph
+        node = next(n for n in self.of if n.graphs[0] is graph)
+        statements = Statements(
+            lines=self.lines,
+            layers=self.layers,
+            definition=definition,
+            calls=self.of,
+            prefix=self.layers.paths[node],
+        )
+        statements.hold(graph.input, "x")
+        statements.add(graph.nodes, "x")
+        self.check_kept(statements, [graph.output])
+        (result,) = statements.write([graph.output], returns=True)
+        returned = [] if statements.has_returned else [f"    return {result}"]
+        return [*statements.body, *returned]
+
+    def check_kept(self, statements: Statements, results: Iterable[Value]) -> None:
+        """Refuse layers that Keras would leave out, if they have weights or are end points."""
+        for step in statements.dead(results):
+            if any(n.weights or n.output in self.points for n in step.node.walk()):
+                raise _not_kept(step.node)
+
+
+@dataclass(slots=True)
+class _Writer:
+    blocks: _Blocks
+    definitions: Definitions
+
+    @property
+    def network(self) -> Network:
+        return self.blocks.network
+
+    @property
+    def lines(self) -> Lines:
+        return self.blocks.lines
+
     def module(self) -> Module:
         network = self.network
-        blocks = [self.block(d) for d in self.definitions.blocks]
+        blocks = [self.blocks.function(d) for d in self.definitions.blocks]
         build = self.build()
         units = unit_functions(self.lines)
         loss = self.loss()
@@ -91,7 +157,7 @@ class _Writer:
     def constants(self) -> tuple[str, ...]:
         network = self.network
         points = [
-            f"{literal(e.name)}: {literal(self.layers.layer(e.node.output))}"
+            f"{literal(e.name)}: {literal(self.blocks.layers.layer(e.node.output))}"
             for e in network.end_points
         ]
         return (
@@ -101,50 +167,11 @@ class _Writer:
             *Expression("END_POINTS = {", points, close="}").lines(0),
         )
 
-    def block(self, definition: Definition) -> tuple[str, ...]:
-        graph = definition.graph
-        node = next(n for n in self.definitions.of if n.graphs[0] is graph)
-        statements = Statements(
-            lines=self.lines,
-            layers=self.layers,
-            definition=definition,
-            calls=self.definitions.of,
-            prefix=self.layers.paths[node],
-        )
-        statements.hold(graph.input, "x")
-        statements.add(graph.nodes, "x")
-        self.check_kept(statements, [graph.output])
-        (result,) = statements.write([graph.output], returns=True)
-        returned = [] if statements.has_returned else [f"    return {result}"]
-        signature = ["x: KerasTensor", "name: str"]
-        signature += [f"{p.name}: {_type(p.values)}" for p in definition.params]
-        return (
-            *Expression(f"def {definition.name}(", signature, close=") -> KerasTensor:").lines(0),
-            *self.block_doc(definition.graphs),
-            *statements.body,
-            *returned,
-        )
-
-    def check_kept(self, statements: Statements, results: Iterable[Value]) -> None:
-        """Refuse layers that Keras would leave out, if they have weights or are end points."""
-        for step in statements.dead(results):
-            if any(n.weights or n.output in self.points for n in step.node.walk()):
-                raise _not_kept(step.node)
-
-    def block_doc(self, graphs: Sequence[Graph]) -> tuple[str, ...]:
-        uses = list(
-            dict.fromkeys(
-                f"{shape_text(g.input.shape)} to {shape_text(g.output.shape)}" for g in graphs
-            )
-        )
-        text = "; ".join(uses) if len(uses) <= 3 else f"{uses[0]}; {uses[1]}; and more"
-        return (f'    """{text}."""',)
-
     def build(self) -> tuple[str, ...]:
         network, definition = self.network, self.definitions.network
         statements = Statements(
             lines=self.lines,
-            layers=self.layers,
+            layers=self.blocks.layers,
             definition=definition,
             calls=self.definitions.of,
             comments=True,
@@ -161,7 +188,7 @@ class _Writer:
             if value in dead:
                 results[point.name] = value
                 dead -= {v for s in statements.live([value]) for v in s.outputs}
-        self.check_kept(statements, results.values())
+        self.blocks.check_kept(statements, results.values())
         names = statements.write(results.values())
         outputs = [f"{literal(name)}: {held}" for name, held in zip(results, names, strict=True)]
         arguments = [

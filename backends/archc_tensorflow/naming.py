@@ -27,9 +27,9 @@ LOCALS = frozenset({"inputs", "name", "outputs", "x"})
 LONGEST = 64
 
 
-def function_name(name: str) -> str:
-    """Return the function name that a template's name wishes for."""
-    return snake_case(name)[:LONGEST]
+def function_name(name: str, instance: str = "") -> str:
+    """Return the function name that a template wishes for, or one form of it: `cell_mixed_5b`."""
+    return snake_case(f"{name}_{instance}" if instance else name)[:LONGEST]
 
 
 def producer(graph: Graph) -> Node | None:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from archc_torch.forward import Names, Statements, live
 from archc_torch.lines import Lines
+from archc_torch.naming import class_name
 from archcompiler.arguments import IN_CHANNELS
-from archcompiler.definition import Definition, Definitions, Parameter
+from archcompiler.definition import Definition, Parameter
 from archcompiler.fields import shape_text
 from archcompiler.ir import Fork, Graph, Group, Node, Value
 from archcompiler.pretty import (
@@ -18,9 +19,9 @@ from archcompiler.pretty import (
     array,
     assign,
     call,
+    doc_lines,
     keyword,
     literal,
-    paragraph,
 )
 from archcompiler.runs import runs
 
@@ -39,13 +40,18 @@ class ClassSource:
     forward: tuple[str, ...]
     body: tuple[str, ...]
 
+    @property
+    def text(self) -> tuple[str, ...]:
+        """Return the lines below the name and the docstring."""
+        return (*self.init, *self.members, *self.forward, *self.body)
+
 
 @dataclass(slots=True)
 class Classes:
-    """Writes one class for each definition of a laid-out network."""
+    """Writes one class for each definition of a laid-out network; `of` are those of instances."""
 
     lines: Lines
-    definitions: Definitions
+    of: Mapping[Node, Definition]
 
     def block(self, definition: Definition) -> ClassSource:
         """Return the class of a block template."""
@@ -69,7 +75,7 @@ class Classes:
     def outer_values(self, definition: Definition) -> dict[Value, str]:
         """Return what a class reads beside its input, with the names of the arguments."""
         graph = definition.graph
-        node = next(n for n in self.definitions.of if n.graphs[0] is graph)
+        node = next(n for n in self.of if n.graphs[0] is graph)
         names = Names({"x"})
         # A value is called by its layer; what enters a container ends in `:input` or `:BRANCH`.
         return {
@@ -79,15 +85,11 @@ class Classes:
 
     def doc(self, definition: Definition) -> tuple[str, ...]:
         """Return the docstring: from which shape to which, in each use."""
-        graphs = definition.graphs
-        uses = list(
-            dict.fromkeys(
-                f"{shape_text(g.input.shape)} to {shape_text(g.output.shape)}" for g in graphs
-            )
-        )
+        uses = definition.uses
         if len(uses) > 3:
-            uses = [*uses[:2], f"and {len(uses) - 2} more"]
-        return doc_lines(f"{'; '.join(uses)}.", 4)
+            uses = (*uses[:2], f"and {len(uses) - 2} more")
+        title = f"{class_name(definition.template)} {definition.said}" if definition.said else ""
+        return doc_lines(f"{'; '.join(uses)}.", 4, title=title)
 
     def init(
         self, params: Sequence[Parameter], first: Sequence[str] = (), *, defaults: bool = False
@@ -140,8 +142,8 @@ class Classes:
         """Return the source that builds a node's module; None where it has none."""
         if isinstance(node.op, Group):
             return self.chain(definition, node.graphs[0])
-        if node in self.definitions.of:
-            return call(self.definitions.of[node].name, *definition.arguments(node))
+        if node in self.of:
+            return call(self.of[node].name, *definition.arguments(node))
         made = self.lines.describe(node)
         return call(made.function, *definition.arguments(node)) if made else None
 
@@ -184,12 +186,3 @@ def type_of(values: Sequence[object]) -> str:
     if found.keys() <= {"int", "tuple[int, int]"} and "tuple[int, int]" in found:
         return "Size"
     return "float" if found.keys() == {"int", "float"} else " | ".join(sorted(found))
-
-
-def doc_lines(text: str, indent: int) -> tuple[str, ...]:
-    """Return a docstring of one line, or of several."""
-    one = f'{" " * indent}"""{text}"""'
-    if len(one) <= WIDTH:
-        return (one,)
-    first, *rest = paragraph(f'"""{text}', indent)
-    return (first, *rest, f'{" " * indent}"""')

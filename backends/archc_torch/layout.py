@@ -62,13 +62,20 @@ def captures(graph: Graph) -> tuple[Value, ...]:
 
 @dataclass(frozen=True, slots=True)
 class _Home:
-    """The definition that layers belong to: its template and the values of its parameters."""
+    """The definition that layers belong to: its template, its arguments, what patches change."""
 
     template: str
     arguments: Mapping[str, Argument]
+    patched: tuple[str, ...] = ()
 
     def inner(self, name: str) -> _Home:
-        return _Home(f"{self.template}/{name}", self.arguments)
+        below = [f"{p}/".removeprefix(f"{name}/") for p in self.patched if _is_in(p, name)]
+        patched = tuple(p.rstrip("/") or "." for p in below)
+        return _Home(f"{self.template}/{name}", self.arguments, patched)
+
+
+def _is_in(path: str, name: str) -> bool:
+    return path == "." or f"{path}/".startswith(f"{name}/")
 
 
 @dataclass(slots=True)
@@ -96,7 +103,8 @@ class _Layout:
     def _nodes_of(self, node: Node, home: _Home) -> Iterator[Node]:
         inputs = tuple(self.value(v) for v in node.inputs)
         if isinstance(node.op, Instance):
-            inner = self.graph(node.graphs[0], _Home(node.op.template, node.op.arguments))
+            home = _Home(node.op.template, node.op.arguments, node.op.patched)
+            inner = self.graph(node.graphs[0], home)
             yield dataclasses.replace(node, inputs=inputs, graphs=(inner,))
         elif isinstance(node.op, Group):
             yield from self.group(dataclasses.replace(node, inputs=inputs), home)
@@ -158,7 +166,7 @@ class _Layout:
         arguments = {k: v for k, v in home.arguments.items() if k in read}
         return dataclasses.replace(
             node,
-            op=Instance(home.template, arguments),
+            op=Instance(home.template, arguments, home.patched),
             inputs=(graph.input, *captures(graph)),
             graphs=(graph,),
             expressions={k: k for k in arguments},

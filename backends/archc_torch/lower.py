@@ -47,14 +47,15 @@ def lower(network: Network) -> Module:
     definitions = unify(
         laid_out,
         lines.describe,
-        lambda template: lines.unused(class_name(template.replace("/", "_"))),
+        lambda template, instance: lines.unused(class_name(template, instance)),
+        lambda definition, of: Classes(lines, of).block(definition).text,
         own_name=own_name,
         reserved=lines.taken,
         with_channels=True,
     )
-    classes = Classes(lines, definitions)
+    classes = Classes(lines, definitions.of)
     blocks = tuple(classes.block(d) for d in definitions.blocks)
-    writer = NetworkWriter(laid_out, lines, classes)
+    writer = NetworkWriter(laid_out, lines, classes, definitions.network)
     own = writer.network_class()
     decay, inits, loss = weight_decay(laid_out), init_lines(laid_out), writer.loss()
     check = [writer.check_size()] if network.follows_size else []

@@ -22,9 +22,10 @@ RESERVED = frozenset(
 LONGEST = 64
 
 
-def class_name(name: str) -> str:
-    """Return the class name that a template's name wishes for."""
-    return camel_case(name)[:LONGEST]
+def class_name(name: str, instance: str = "") -> str:
+    """Return the class name that a template wishes for, or one form of it: `Cell_Mixed_5b`."""
+    found = camel_case(name.replace("/", "_"))
+    return (f"{found}_{instance}" if instance else found)[:LONGEST]
 
 
 def network_name(network: Network) -> str:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from archc_torch.classes import Classes, ClassSource, doc_lines
+from archc_torch.classes import Classes, ClassSource
 from archc_torch.end_points import EndPoints, is_loop
 from archc_torch.forward import Statements, live, read_by
 from archc_torch.lines import Lines
 from archc_torch.naming import fields
+from archcompiler.definition import Definition
 from archcompiler.ir import Head, Network, Node
-from archcompiler.pretty import Expression, assign, call, literal, paragraph, statement
+from archcompiler.pretty import Expression, assign, call, doc_lines, literal, paragraph, statement
 from archcompiler.softmax import gives_probabilities
 
 
@@ -21,6 +22,7 @@ class NetworkWriter:
     network: Network
     lines: Lines
     classes: Classes
+    definition: Definition
 
     def constants(self) -> tuple[str, ...]:
         """Return the input's shape and the names of the end points."""
@@ -37,7 +39,7 @@ class NetworkWriter:
 
     def network_class(self) -> ClassSource:
         """Return the network's class."""
-        definition = self.classes.definitions.network
+        definition = self.definition
         sizes = self.classes.sizes(definition)
         training = bool(self.network.training_heads)
         title = "The network: logits in evaluation, an `Output` in training."
@@ -62,7 +64,7 @@ class NetworkWriter:
     def forward(self) -> list[str]:
         """Compute the output; what only training heads read is computed in training alone."""
         network, nodes = self.network, self.nodes()
-        definition = self.classes.definitions.network
+        definition = self.definition
         statements = Statements(definition=definition, indent=8, in_x=[network.input])
         statements.variables[network.input] = "x"
         outputs = [h.node.output for h in fields(network)]
@@ -100,7 +102,7 @@ class NetworkWriter:
         """Return the body of `end_points`."""
         network = self.network
         wanted = {e.node: e.name for e in network.end_points}
-        definition = self.classes.definitions.network
+        definition = self.definition
         statements = EndPoints(definition=definition, indent=8, wanted=wanted)
         statements.variables[network.input] = "x"
         lines = [*self.check(), "        points: dict[str, Tensor] = {}"]

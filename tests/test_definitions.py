@@ -1,0 +1,94 @@
+"""What emitted classes and functions are called, and what their parameters are."""
+
+from __future__ import annotations
+
+import ast
+
+import pytest
+from emitted import files
+
+
+def _definitions(name: str, framework: str) -> dict[str, ast.ClassDef | ast.FunctionDef]:
+    """Return the classes or functions of the blocks of a network, by name."""
+    tree = ast.parse(files(name, framework)["model.py"])
+    found = [n for n in tree.body if isinstance(n, ast.ClassDef | ast.FunctionDef)]
+    return {n.name: n for n in found}
+
+
+def _docstring(node: ast.ClassDef | ast.FunctionDef) -> str:
+    return " ".join((ast.get_docstring(node) or "").split())
+
+
+@pytest.mark.parametrize(
+    ("framework", "line"),
+    [
+        ("torch", "self.first = Block17_first(4)"),
+        ("torch", "self.block17_1 = Block17(4)"),
+        ("torch", "self.block17_2 = Block17_first(4)"),
+        ("torch", "self.block17_3 = Block17_block17_3(4)"),
+        ("torch", "block17_1=Block17_block17_1(4),"),
+        ("torch", "block17_2=Block17_block17_2(4),"),
+        ("torch", "self.last = Block17(4)"),
+        ("torch", "self.B = SplitB_s1(in_channels)"),
+        ("torch", "self.s3 = Split(6)"),
+        ("torch", "self.o1 = Once_o1(6)"),
+        ("torch", "self.p2 = Pair(4)"),
+        ("tensorflow", 'x = block17_first(inputs, "first")'),
+        ("tensorflow", 'x = block17(x, "block17_1")'),
+        ("tensorflow", 'x = block17_first(x, "block17_2")'),
+        ("tensorflow", 'x = block17_block17_1(x, "Repeat.block17_1")'),
+        ("tensorflow", 'x = block17(x, "last")'),
+        ("tensorflow", 'x = once_o1(x, "o1")'),
+        ("tensorflow", 'x = pair(x, "p2")'),
+    ],
+)
+def test_a_patched_instance_is_called_by_its_template_and_its_first_use(
+    framework: str, line: str
+) -> None:
+    """What no patch addresses keeps the template's name, wherever it is used first."""
+    text = files("patched_instances", framework)["model.py"]
+    assert text.count(f"{line}\n") + text.count(f"{line}  #") == 1
+
+
+@pytest.mark.parametrize(
+    ("framework", "name", "said"),
+    [
+        ("torch", "Block17", "13x13x4 to 13x13x4."),
+        (
+            "torch",
+            "Block17_first",
+            "Block17 with up and sum patched in first, block17_2: 13x13x4 to 13x13x4.",
+        ),
+        (
+            "torch",
+            "Block17_block17_2",
+            "Block17 as patched in Repeat/block17_2: 13x13x4 to 13x13x4.",
+        ),
+        ("torch", "SplitB_s1", "SplitB with left patched in s1/B: 13x13x4 to 13x13x4."),
+        ("tensorflow", "split_s2", "split with A patched in s2: 13x13x6 to 13x13x6."),
+    ],
+)
+def test_its_docstring_says_what_patches_change(framework: str, name: str, said: str) -> None:
+    assert _docstring(_definitions("patched_instances", framework)[name]) == said
+
+
+@pytest.mark.parametrize("name", ["two_structures", "repeats", "xception"])
+def test_a_structure_that_arguments_ask_for_is_called_by_its_first_use(name: str) -> None:
+    expected = {
+        "two_structures": {"Reduce", "Reduce_inner", "Outer", "Outer_o3"},
+        "repeats": {"Cell", "Cell_Mixed_5b", "Cell_cell_1", "Cell_i_cell_1"},
+        "xception": {"Shrinking", "Shrinking_block3"},
+    }[name]
+    templates = {n.partition("_")[0] for n in expected}
+    found = {n for n in _definitions(name, "torch") if n.partition("_")[0] in templates}
+    assert found == expected
+
+
+@pytest.mark.parametrize("framework", ["torch", "tensorflow"])
+def test_what_reads_the_same_is_written_once(framework: str) -> None:
+    """A group without a name changes nothing of a use."""
+    bodies = [
+        ast.dump(ast.Module([*n.body[1:]], []))
+        for n in _definitions("patched_instances", framework).values()
+    ]
+    assert len(bodies) == len({*bodies})
