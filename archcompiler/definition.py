@@ -18,18 +18,24 @@ from archcompiler.pretty import Expression, call, keyword
 class Arg:
     """One argument of a call that builds a layer.
 
-    `field` is the op's attribute that it came from; `channels` the value whose channels it is;
-    an argument equal to its `default` is not written; `wrap` is a call around it: the function,
-    then its arguments, in which `{}` stands for the value.
+    `field` is the op's attribute that it came from, `depends` are attributes that it was computed
+    from; `channels` is the value whose channels it is; `half` is told of a padding: whether by its
+    rule it is half of what the kernel reaches; an argument equal to its `default` is not written,
+    one that is `settled` in the function itself never;
+    `wrap` is a call around it: the function, then its arguments, in which `{}` stands for the
+    value.
     """
 
     keyword: str
     value: object
     field: str = ""
+    depends: tuple[str, ...] = ()
     channels: Value | None = None
+    half: bool | None = None
     default: object = ...
     positional: bool = False
     wrap: tuple[str, ...] = ()
+    settled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +73,15 @@ Constant = Argument | tuple[float, ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameter:
-    """A constructor parameter: its value in each use; `origin` is the block's own parameter."""
+    """A constructor parameter: its value in each use.
+
+    `origin` is the block's own parameter that it is; `needs` are those that it was computed from.
+    """
 
     name: str
     values: tuple[Constant, ...]
     origin: str | None = None
+    needs: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -89,6 +99,8 @@ class Definition:
     texts: dict[Node, tuple[Text, ...]] = field(default_factory=dict)
     shares: dict[Node, tuple[str, ...]] = field(default_factory=dict)
     """The source of a fork's split sizes."""
+    leaves: tuple[int | str, ...] | None = None
+    """The channels of what leaves it, as a sum of numbers and of expressions of its parameters."""
     places: dict[Graph, int] = field(init=False)
 
     def __post_init__(self) -> None:

@@ -310,7 +310,7 @@ class _Inference:
             position=draft.position,
             named=draft.named,
             graphs=graphs,
-            expressions=_expressions(draft, draft.arguments),
+            expressions=_expressions(draft, draft.split or draft.arguments),
         )
 
     def inner(self, draft: Draft, graph: DraftGraph, shape: Shape) -> Graph | None:

@@ -85,8 +85,8 @@ class Graph:
 class Node:
     """One layer.
 
-    `expressions` maps attributes (or block arguments) to the expression of the enclosing block
-    that gave them; `unscaled` has the values of those that `width` or `shrink` then
+    `expressions` maps attributes (block arguments, shares of a split) to the expression of the
+    enclosing block that gave them; `unscaled` has the values of those that `width` or `shrink` then
     changed. `follows_size`
     tells that the layer is right only at this input size.
     """

@@ -307,8 +307,8 @@ class _Reader:
             inside = dataclasses.replace(inside, at=f"{place.at}.graphs[0]")
             graphs = (self.graph(cast(Any, found).graphs[0], "", port, inside),)
             shape = graphs[0].output.shape
-        if found.expressions and not isinstance(found, InstanceModel):
-            raise failure(f"{place.at}.expressions", "only an op or a block has expressions")
+        if found.expressions and not isinstance(found, ForkModel | InstanceModel):
+            raise failure(f"{place.at}.expressions", "a group has no expressions")
         return Node(
             name=found.name,
             path=found.path,
@@ -352,6 +352,12 @@ class _Reader:
             raise failure(
                 f"{place.at}.split", f"expected the branches' shares of {enters.channels}"
             )
+        given = {g.name: n for g, n in zip(found.graphs, found.split or (), strict=False)}
+        for name, text in found.expressions.items():
+            at = f"{place.at}.expressions.{name}"
+            value = self.evaluated(text, at, place)
+            if type(value) is not int or value != given.get(name):
+                raise failure(at, f"`${text}` is not the share of a branch")
         inside = self.inside(found, place)
         graphs = []
         for number, (graph, share) in enumerate(zip(found.graphs, shares, strict=True)):

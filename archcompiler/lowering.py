@@ -11,8 +11,10 @@ from archcompiler.definition import Call
 from archcompiler.fields import Size, macs_text
 from archcompiler.ir import Network, Node
 from archcompiler.ops.conv import Conv
+from archcompiler.ops.convolution import Convolution
 from archcompiler.ops.dense import Dense
 from archcompiler.ops.depthwise_conv import DepthwiseConv
+from archcompiler.ops.pool import Pool
 from archcompiler.ops.separable_conv import SeparableConv
 from archcompiler.ops.unit import Norm, Unit
 from archcompiler.pretty import docstring, paragraph
@@ -92,6 +94,13 @@ class UnitStyle:
         if self.activation:
             said.append(ACTIVATION_WORDS.get(self.activation, self.activation))
         return ", ".join(said)
+
+
+def padding_depends(op: Convolution | Pool) -> tuple[str, ...]:
+    """Return the attributes that what a window adds around its input is computed from."""
+    if op.padding != "same" or op.kernel == (1, 1):
+        return ("padding",)
+    return ("padding", "kernel", "stride", "dilation")
 
 
 def short_size(size: Size) -> int | Size:

@@ -35,7 +35,7 @@ def unify(
     are the words that no parameter may shadow (it may grow while `name` is called).
     `with_channels` adds the input channels as a first parameter.
     """
-    unifier = _Unifier(describe, name, body, reserved, with_channels)
+    unifier = _Unifier(describe, name, body, network.params, reserved, with_channels)
     whole = Graph(
         name=network.name,
         input=network.input,
@@ -131,6 +131,7 @@ class _Unifier:
     describe: Describe
     name: Callable[[str, str], str]
     body: Callable[[Definition, Mapping[Node, Definition]], Hashable]
+    constants: Mapping[str, Argument]
     reserved: Collection[str]
     with_channels: bool
     definitions: list[Definition] = field(default_factory=list)
@@ -201,8 +202,10 @@ class _Unifier:
     ) -> Definition:
         resolved = Arguments(
             self.call,
+            lambda node: self.of[node].leaves,
             graphs,
             arguments,
+            constants=self.constants,
             reserved=self.reserved,
             with_channels=self.with_channels,
             named_only=named_only,
@@ -214,6 +217,7 @@ class _Unifier:
             params=resolved.ordered(),
             texts=resolved.texts,
             shares=resolved.shares,
+            leaves=resolved.terms.get(graphs[0].output),
         )
 
     def call(self, node: Node) -> Call | None:
@@ -223,7 +227,12 @@ class _Unifier:
         definition = self.of[node]
         values = definition.values(node.graphs[0])
         args = [
-            Arg(keyword=p.name, value=values[p.name], field=p.origin or p.name)
+            Arg(
+                keyword=p.name,
+                value=values[p.name],
+                field=p.origin or p.name,
+                depends=tuple(sorted(p.needs)),
+            )
             for p in definition.params
         ]
         if self.with_channels:

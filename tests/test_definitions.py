@@ -92,3 +92,43 @@ def test_what_reads_the_same_is_written_once(framework: str) -> None:
         for n in _definitions("patched_instances", framework).values()
     ]
     assert len(bodies) == len({*bodies})
+
+
+@pytest.mark.parametrize(
+    ("framework", "lines"),
+    [
+        (
+            "torch",
+            (
+                "def __init__(self, in_channels: int, w: int, k: int, rate: int) -> None:",
+                "in_channels, in_channels // 4, kernel_size=k, padding=k // 2,",
+                "in_channels // 4, w * 2, kernel_size=3, padding=rate, dilation=rate,",
+                "kernel_size=(1, 5), padding=(0, rate * 2), dilation=rate,",
+                "kernel_size=k, padding=rate * (k - 1) // 2, dilation=rate,",
+                "self.s1 = Strided(22, w=8)",
+                "self.inner = Mix(in_channels, w=w, k=3, rate=1)",
+                "self.after = ConvNormRelu(4 + w * 3, 8, kernel_size=1)",
+                "self.f1 = Fixed(8, k=3)",
+                "kernel_size=k, padding=1)",
+                "self.h1 = Shared(8)",
+                "self.o2 = Outer(8, w=2)",
+                "one=ConvNormRelu( in_channels, 4, kernel_size=b_one_kernel_size, "
+                "padding=b_one_kernel_size // 2, ),",
+                "self.p2 = Plain(8, b_one_kernel_size=3)",
+            ),
+        ),
+        (
+            "tensorflow",
+            (
+                'b = conv_norm_relu(b, f"{name}.B.two", w * 2, 3, dilation_rate=rate)',
+                "def fixed(x: KerasTensor, name: str) ",
+                "def shared(x: KerasTensor, name: str, rate: float) ",
+                'x = mix(x, "m2", w=6, k=3, rate=2, b_one_filters=4)',
+            ),
+        ),
+    ],
+)
+def test_a_parameter_does_what_it_says(framework: str, lines: tuple[str, ...]) -> None:
+    """What depends on it is written so; where it cannot be, the parameter is none."""
+    text = " ".join(files("honest_parameters", framework)["model.py"].split())
+    assert [line for line in lines if line not in text] == []

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from archc_tensorflow.weights import (
@@ -19,7 +18,7 @@ from archcompiler.definition import Arg, Call
 from archcompiler.fields import Pads, Shape, Size
 from archcompiler.initializer import Init
 from archcompiler.ir import Network, Node
-from archcompiler.lowering import FileNames, UnitStyle, short_size
+from archcompiler.lowering import FileNames, UnitStyle, padding_depends, short_size
 from archcompiler.op import Op
 from archcompiler.ops.activate import Activate
 from archcompiler.ops.adaptive_avg_pool import AdaptiveAvgPool
@@ -125,7 +124,7 @@ def style_of(node: Node) -> Style:
     """Return the style of a unit."""
     op = cast(Unit, node.op)
     padded = isinstance(op, Convolution) and _padding(node) is None
-    init = dataclasses.replace(op.init, value=None)
+    init = replace(op.init, value=None)
     starts = depthwise_initializer(op.init, op.multiplier) if isinstance(op, Depthwise) else ()
     return Style(
         type(op), op.bias, op.norm, op.activation, padded, init, op.bias_init, op.bias_decay, starts
@@ -186,9 +185,10 @@ def _window_args(op: Convolution, node: Node) -> list[Arg]:
     ]
     if padding is None:
         around = pads(node.inputs[0].shape, op.kernel, op.stride, op.padding, op.dilation)
-        args.append(Arg(keyword="pad", value=_nested(around)))
+        args.append(Arg(keyword="pad", value=_nested(around), depends=padding_depends(op)))
     else:
-        args.append(Arg(keyword="padding", value=padding, default="valid"))
+        told = ("padding",) if isinstance(op.padding, str) else ("padding", "kernel", "dilation")
+        args.append(Arg(keyword="padding", value=padding, depends=told, default="valid"))
     dilation = short_size(op.dilation)
     return [*args, Arg(keyword="dilation_rate", value=dilation, field="dilation", default=1)]
 
@@ -218,15 +218,10 @@ def _unit(lines: Lines, node: Node) -> Call:
         options = lines.options[style]
         used = options.used()
         kept = [
-            Arg(
-                keyword=a.keyword,
-                value=a.value,
-                field=a.field,
-                positional=a.positional,
-                default=a.default if a.default is ... else options.default(a.keyword),
-            )
+            a
+            if a.default is ...
+            else replace(a, default=options.default(a.keyword), settled=a.keyword not in used)
             for a in args
-            if a.default is ... or a.keyword in used
         ]
         return Call(lines.styles[style], tuple(kept))
     op = cast(Unit, node.op)
@@ -255,17 +250,21 @@ def _pool(lines: Lines, node: Node) -> Call:
         word = "same"
     averages = isinstance(op, AvgPool)
     if word is not None and not counts:
-        args.append(Arg(keyword="padding", value=word, default="valid"))
+        told = ("padding",) if isinstance(op.padding, str) else ("padding", "kernel")
+        args.append(Arg(keyword="padding", value=word, depends=told, default="valid"))
         layer = "layers.AveragePooling2D" if averages else "layers.MaxPooling2D"
         return Call(layer, tuple(args))
+    depends = ("ceil_mode", *padding_depends(op))
     if not averages:
-        args.append(Arg(keyword="pad", value=_nested(reach)))
+        args.append(Arg(keyword="pad", value=_nested(reach), depends=depends))
         return Call(lines.need("PaddedMaxPool2D"), tuple(args))
     counted = around if counts else NO_PADS
     rest = tuple(r - c for r, c in zip(reach, counted, strict=True))
     zeros = _nested(NO_PADS)
-    args.append(Arg(keyword="counted", value=_nested(counted), default=zeros))
-    args.append(Arg(keyword="pad", value=_nested(cast(Pads, rest)), default=zeros))
+    args += [
+        Arg(keyword="counted", value=_nested(counted), depends=depends, default=zeros),
+        Arg(keyword="pad", value=_nested(cast(Pads, rest)), depends=depends, default=zeros),
+    ]
     return Call(lines.need("PaddedAvgPool2D"), tuple(args))
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, ClassVar, cast
 
 from archcompiler.definition import Arg, Call
 from archcompiler.fields import Pads
 from archcompiler.ir import Network, Node
-from archcompiler.lowering import FileNames, UnitStyle, short_size
+from archcompiler.lowering import FileNames, UnitStyle, padding_depends, short_size
 from archcompiler.names import camel_case
 from archcompiler.op import Op
 from archcompiler.ops.activate import Activate
@@ -142,12 +142,15 @@ def _symmetric(around: Pads) -> bool:
     return top == bottom and left == right
 
 
-def _padding(around: Pads) -> Arg:
+def _padding(around: Pads, op: Convolution | Pool) -> Arg:
     """torch pads symmetrically itself; else left, right, top, bottom are padded before."""
     top, bottom, left, right = around
+    depends = padding_depends(op)
     if _symmetric(around):
-        return Arg(keyword="padding", value=short_size((top, left)), default=0)
-    return Arg(keyword="pad", value=(left, right, top, bottom))
+        half = op.padding == "same" and op.stride == (1, 1)
+        value = short_size((top, left))
+        return Arg(keyword="padding", value=value, depends=depends, half=half, default=0)
+    return Arg(keyword="pad", value=(left, right, top, bottom), depends=depends)
 
 
 def _enters(node: Node, keyword: str, *, positional: bool = True) -> Arg:
@@ -160,7 +163,7 @@ def _window_args(op: Convolution, node: Node) -> tuple[Arg, ...]:
     return (
         Arg(keyword="kernel_size", value=short_size(op.kernel), field="kernel"),
         Arg(keyword="stride", value=short_size(op.stride), field="stride", default=1),
-        _padding(_conv_pads(op, node)),
+        _padding(_conv_pads(op, node), op),
         Arg(keyword="dilation", value=short_size(op.dilation), field="dilation", default=1),
     )
 
@@ -197,14 +200,20 @@ def _depthwise_args(op: DepthwiseConv, node: Node) -> tuple[Arg, ...]:
 def _unit(lines: Lines, node: Node) -> Call:
     op = cast(Unit, node.op)
     if not op.single:
-        return Call(lines.styles[_style(op, node)], _unit_args(node))
+        style = _style(op, node)
+        known = lines.options[style]
+        args = (
+            replace(a, settled=a.default is not ... and a.keyword not in known)
+            for a in _unit_args(node)
+        )
+        return Call(lines.styles[style], tuple(args))
     bias = Arg(keyword="bias", value=op.bias, field="bias", default=True)
     if isinstance(op, Dense):
         return Call("nn.Linear", (*_unit_args(node), bias))
     padded = _style(op, node).padded
     function = lines.need("PaddedConv2d") if padded else "nn.Conv2d"
-    args = _depthwise_args(op, node) if isinstance(op, DepthwiseConv) else _unit_args(node)
-    return Call(function, (*args, bias))
+    own = _depthwise_args(op, node) if isinstance(op, DepthwiseConv) else _unit_args(node)
+    return Call(function, (*own, bias))
 
 
 def _pool(lines: Lines, node: Node) -> Call:
@@ -219,21 +228,22 @@ def _pool(lines: Lines, node: Node) -> Call:
     ]
     averages = isinstance(op, AvgPool)
     if fits:
-        args += [_padding(around), Arg(keyword="ceil_mode", value=op.ceil_mode, default=False)]
+        args += [_padding(around, op), Arg(keyword="ceil_mode", value=op.ceil_mode, default=False)]
         if isinstance(op, AvgPool) and any(around):
             include = Arg(keyword="count_include_pad", value=op.count_include_pad, default=True)
             args.append(include)
         return Call("nn.AvgPool2d" if averages else "nn.MaxPool2d", tuple(args))
     reach = overhang(node.inputs[0].shape, op.kernel, op.stride, around, node.output.shape)
+    depends = ("ceil_mode", *padding_depends(op))
     if isinstance(op, AvgPool) and op.count_include_pad:
         lines.need("PaddedAvgPool2d")
         top, bottom, left, right = around
-        counted = Arg(keyword="counted", value=(left, right, top, bottom))
+        counted = Arg(keyword="counted", value=(left, right, top, bottom), depends=depends)
         rest = (reach[2] - left, reach[3] - right, reach[0] - top, reach[1] - bottom)
-        args += [counted, Arg(keyword="pad", value=rest, default=(0, 0, 0, 0))]
+        args += [counted, Arg(keyword="pad", value=rest, depends=depends, default=(0, 0, 0, 0))]
         return Call("PaddedAvgPool2d", tuple(args))
     top, bottom, left, right = reach
-    pad = Arg(keyword="pad", value=(left, right, top, bottom))
+    pad = Arg(keyword="pad", value=(left, right, top, bottom), depends=depends)
     if averages:
         lines.need("PaddedAvgPool2d")
         none = Arg(keyword="counted", value=(0, 0, 0, 0), default=(0, 0, 0, 0))
@@ -248,7 +258,7 @@ def _norm(lines: Lines, node: Node) -> Call:
         return Call(lines.norms[op, rank], (channels,))
     args = [channels, Arg(keyword="eps", value=op.epsilon, field="epsilon")]
     if isinstance(op, BatchNorm):
-        args.append(Arg(keyword="momentum", value=momentum(op)))
+        args.append(Arg(keyword="momentum", value=momentum(op), depends=("decay",)))
     return Call(norm_class(op, rank), tuple(args))
 
 
