@@ -137,7 +137,10 @@ class DraftNetwork:
 
 
 def shown_paths(network: DraftNetwork) -> dict[Draft, str]:
-    """Give each layer its unique path; unnamed ones are numbered past every name there is."""
+    """Give each layer its unique path; unnamed ones are numbered past every name there is.
+
+    None is called as a parameter of the spec, which emitted code may have beside it.
+    """
     roots = (*network.stem.layers, *network.body.layers, *(h.layer for h in network.heads))
     drafts = list(_walk(roots))
     taken = {path.lower() for draft in drafts for path in _named_paths(draft)}
@@ -147,7 +150,8 @@ def shown_paths(network: DraftNetwork) -> dict[Draft, str]:
         path = draft.path
         while not draft.named:
             number = numbers[draft.path] = numbers.get(draft.path, 0) + 1
-            path = draft.path if number == 1 else f"{draft.path}_{number}"
+            plain = number == 1 and draft.path not in network.params
+            path = draft.path if plain else f"{draft.path}_{number}"
             if path.lower() not in taken:
                 break
         paths[draft] = path
