@@ -10,6 +10,7 @@ emit      backend       Module -> files
 
 from __future__ import annotations
 
+import dataclasses
 import gc
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from archcompiler.expand import expand
 from archcompiler.extends import chain
 from archcompiler.infer import infer
 from archcompiler.ir import Network
+from archcompiler.locate import shipped_folder
 from archcompiler.merge import merge
 from archcompiler.overrides import Assignment
 from archcompiler.source import Node, load
@@ -64,6 +66,8 @@ def compile_node(
         documents = merge(chain(node, path))
         draft = expand(validate(documents), assignments)
         network, report = infer(draft, source)
+    if path is not None and path.resolve().parent == shipped_folder().resolve():
+        network = dataclasses.replace(network, shipped=True)
     return Compiled(network, report.notes)
 
 

@@ -157,13 +157,15 @@ class Totals:
 class Network:
     """A whole network with shapes.
 
-    `source` is the name of the file it was written in; `free_params` are the parameters that only
+    `source` is the name of the file it was written in, `shipped` tells that archc brings it along;
+    `free_params` are the parameters that only
     stand, bare, as attributes of single layers outside blocks: emitted code may keep them open.
     """
 
     name: str
     summary: str
     source: str
+    shipped: bool = False
     params: Mapping[str, Argument]
     free_params: tuple[str, ...]
     changes: tuple[str, ...] = ()
@@ -182,10 +184,17 @@ class Network:
         return " ".join((self.source, *self.changes))
 
     @property
-    def command_for_size(self) -> str:
+    def title(self) -> str:
+        """Return the summary, or what else there is to say."""
+        if self.summary or not self.lineage:
+            return self.summary or f"{self.name}, built by archc"
+        return f"{self.name}, a variant of {self.lineage[0]}"
+
+    def command_for_size(self, backend: str) -> str:
         """Return the command that builds this very network for another image size."""
+        spec = self.source.rpartition(".")[0] if self.shipped else self.source
         kept = (c for c in self.changes if not c.startswith("input="))
-        return " ".join(("archc build", self.source, *kept, "input=HxW"))
+        return " ".join(("archc build", spec, "-b", backend, *kept, "input=HxW"))
 
     @property
     def input(self) -> Value:

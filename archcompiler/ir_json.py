@@ -105,6 +105,7 @@ def document(network: Network) -> dict[str, Any]:
         "name": network.name,
         "summary": network.summary,
         "source": network.source,
+        **({"shipped": True} if network.shipped else {}),
         **({"changes": list(network.changes)} if network.changes else {}),
         **({"extends": list(network.lineage)} if network.lineage else {}),
         "params": dict(network.params),

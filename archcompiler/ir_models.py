@@ -109,6 +109,7 @@ class DocumentModel(Model):
     name: str
     summary: str
     source: str
+    shipped: bool = False
     changes: list[str] = Field(default_factory=list)
     extends: list[str] = Field(default_factory=list)
     params: dict[str, Argument]

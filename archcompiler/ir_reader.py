@@ -98,6 +98,7 @@ class _Reader:
             name=found.name,
             summary=found.summary,
             source=found.source,
+            shipped=found.shipped,
             changes=tuple(found.changes),
             lineage=tuple(found.extends),
             params=found.params,

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 
 from archcompiler.backend import no_such_op
 from archcompiler.definition import Call
-from archcompiler.fields import Size, macs_text
+from archcompiler.fields import Size, macs_text, shape_text
 from archcompiler.ir import Network, Node
 from archcompiler.ops.conv import Conv
 from archcompiler.ops.convolution import Convolution
@@ -110,7 +110,7 @@ def short_size(size: Size) -> int | Size:
 
 def file_doc(network: Network, images: str) -> tuple[str, ...]:
     """Return the lines of the file's docstring; `images` is the sentence on what enters."""
-    summary = docstring(network.summary) or f"{network.name}, built by archc"
+    summary = docstring(network.title)
     total, inference = network.totals(), network.totals(inference=True)
     counts = f"{total.params:,} parameters and norm statistics"
     if network.training_heads:
@@ -119,3 +119,10 @@ def file_doc(network: Network, images: str) -> tuple[str, ...]:
     title = summary if summary.endswith(".") else f"{summary}."
     first = paragraph(f'"""{title}')
     return (first[0][3:], *first[1:], "", *paragraph(text))
+
+
+def maps(network: Network) -> dict[str, str]:
+    """Return the trained heads that give a map, and its shape: there is no loss for them."""
+    heads = (network.output_head, *network.training_heads)
+    found = {h.name: h.node.output.shape for h in heads}
+    return {name: shape_text(shape) for name, shape in found.items() if len(shape) != 1}

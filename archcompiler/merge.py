@@ -15,7 +15,7 @@ from archcompiler.errors import ArchcError, Diagnostic, Report, Row, did_you_mea
 from archcompiler.position import Position, Source
 from archcompiler.source import Entry, Mapping, Node, Scalar
 
-OWN = ("archc", "name", "extends", "patch")
+OWN = ("archc", "name", "summary", "extends", "patch")
 """What a spec does not inherit."""
 
 

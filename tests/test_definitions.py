@@ -132,3 +132,23 @@ def test_a_parameter_does_what_it_says(framework: str, lines: tuple[str, ...]) -
     """What depends on it is written so; where it cannot be, the parameter is none."""
     text = " ".join(files("honest_parameters", framework)["model.py"].split())
     assert [line for line in lines if line not in text] == []
+
+
+def test_end_points_stay_a_loop_where_some_layers_are_none() -> None:
+    """No layer hides a parameter of the network, either."""
+    text = files("skipped_layers", "torch")["model.py"]
+    assert 'SKIPPED = ("dropout_1", "hidden", "dropout_2", "activate")' in text
+    assert "if name not in SKIPPED:\n                points[name] = x\n" in text
+    assert 'points["Side"] = self.Side(points["two"])' in text
+    assert 'points["Logits"] = self.Logits(x)' in text
+    assert "self.dropout_1 = nn.Dropout(0.1)" in text
+    assert 'name="dropout_1"' in files("skipped_layers", "tensorflow")["model.py"]
+
+
+def test_what_is_said_of_training_is_so() -> None:
+    """A network with a head for training alone says so, and one without does not."""
+    for name, heads in (("inception_v3", True), ("skipped_layers", False)):
+        torch, keras = (files(name, f)["model.py"] for f in ("torch", "tensorflow"))
+        assert ("the training-only heads included" in torch) == heads
+        assert ('"""Weighted cross entropy' in torch) == heads
+        assert ('"""Weighted cross entropy' in keras) == heads

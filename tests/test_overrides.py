@@ -42,7 +42,9 @@ def test_templates_come_before_instances() -> None:
 def test_changes_are_remembered_in_order() -> None:
     network = changed("num_classes=7", "input=139x139")
     assert network.origin == "inception_v3.yaml num_classes=7 input=139x139"
-    assert network.command_for_size == "archc build inception_v3.yaml num_classes=7 input=HxW"
+    assert network.command_for_size("torch") == (
+        "archc build inception_v3 -b torch num_classes=7 input=HxW"
+    )
     assert changed().origin == "inception_v3.yaml"
 
 

@@ -49,6 +49,7 @@ class TensorflowBackend(Backend):
     def usage(self, network: Network) -> str:
         from archc_tensorflow.lower import lower
         from archcompiler.escape import markdown_code
+        from archcompiler.lowering import maps
         from archcompiler.render import render
         from archcompiler.softmax import gives_probabilities
 
@@ -64,9 +65,10 @@ class TensorflowBackend(Backend):
             channels=channels,
             heads=[h.name for h in network.heads],
             helpers=module.helpers,
+            maps=maps(network),
             losses={h.name: h.loss_weight if h.training_only else 1.0 for h in trained},
             from_logits=not gives_probabilities(network, output),
-            command=markdown_code(network.command_for_size),
+            command=markdown_code(network.command_for_size(self.name)),
         )
 
     @override

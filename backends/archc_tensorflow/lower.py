@@ -209,9 +209,10 @@ class _Writer:
         heads = (self.network.output_head, *self.network.training_heads)
         if any(len(h.node.output.shape) != 1 for h in heads):
             return ()
+        kind = "Weighted cross entropy" if len(heads) > 1 else "Cross entropy"
         lines = [
             "def loss(outputs: dict[str, Any], labels: Any) -> Any:",
-            '    """Weighted cross entropy; weight decay is in `model.losses`: add it."""',
+            f'    """{kind}; weight decay is in `model.losses`: add it."""',
             "    cross_entropy = keras.losses.sparse_categorical_crossentropy",
         ]
         for index, head in enumerate(heads):

@@ -55,6 +55,7 @@ class TorchBackend(Backend):
     def usage(self, network: Network) -> str:
         from archc_torch.naming import fields, network_name
         from archcompiler.escape import markdown_code
+        from archcompiler.lowering import maps
         from archcompiler.render import render
 
         height, width, channels = network.input.shape
@@ -67,10 +68,11 @@ class TorchBackend(Backend):
             width=width,
             channels=channels,
             heads=[*heads.values()] if network.training_heads else [],
-            has_loss=all(len(h.node.output.shape) == 1 for h in heads),
+            has_loss=not maps(network),
+            maps=maps(network),
             norms=_norms_one_value(network),
             follows_size=network.follows_size,
-            command=markdown_code(network.command_for_size),
+            command=markdown_code(network.command_for_size(self.name)),
         )
 
     @override

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from typing_extensions import override
@@ -15,16 +15,26 @@ LONGEST_KEY = 30
 """A result with a longer name is read through a variable of its own."""
 
 
-def is_loop(nodes: Sequence[Node], wanted: Mapping[Node, str], enters: Value) -> bool:
-    """Tell whether one loop over names computes these nodes and keeps all of them."""
-    previous = enters
+def is_loop(
+    nodes: Sequence[Node], wanted: Mapping[Node, str], enters: Value, later: Collection[Value]
+) -> bool:
+    """Tell whether one loop over names computes these nodes and keeps most of them.
+
+    `later` are the values that are read behind it.
+    """
+    previous, kept = enters, 0
     for node in nodes:
         nested = any(n is not node and n in wanted for n in node.walk())
         typed = node.op.key in ("concat", "add") or isinstance(node.op, Fork)
-        if node.inputs != (previous,) or wanted.get(node) != node.path or nested or typed:
+        if node.inputs != (previous,) or nested or typed:
+            return False
+        if wanted.get(node, node.path) != node.path:
+            return False
+        if node not in wanted and node.output in later and node is not nodes[-1]:
             return False
         previous = node.output
-    return len(nodes) > 2
+        kept += node in wanted
+    return kept > 2 and kept >= len(nodes) - kept
 
 
 @dataclass(slots=True)

@@ -9,7 +9,7 @@ from archcompiler.names import camel_case, snake_case
 
 RESERVED = frozenset(
     {"Any", "END_POINTS", "F", "INPUT_SHAPE", "NamedTuple", "OrderedDict", "Output", "Size"}
-    | {"BIAS_DECAY", "TRUNK", "Tensor", "WEIGHT_DECAY", "nn", "torch"}
+    | {"BIAS_DECAY", "SKIPPED", "TRUNK", "Tensor", "WEIGHT_DECAY", "nn", "torch"}
     | {"OTHER_KERNEL_INIT", "OTHER_BIAS_INIT", "OTHER_DECAY"}
     | {"ChannelAffine", "Flatten", "GlobalAvgPool", "LayerNorm2d", "LayerScale"}
     | {"PaddedAvgPool2d", "PaddedConv2d", "PaddedMaxPool2d", "Scale"}

@@ -30,9 +30,16 @@ class NetworkWriter:
         lines = [f"INPUT_SHAPE = {literal(network.input.shape)}  # height, width, channels"]
         names = [literal(e.name) for e in network.end_points]
         if self.loops():
-            trunk, rest = names[: len(network.trunk)], names[len(network.trunk) :]
+            trunk, skipped = [literal(n.path) for n in network.trunk], self.skipped()
             lines += Expression("TRUNK = (", trunk).lines(0)
+            rest = names[len(trunk) - len(skipped) :]
             names = ["*TRUNK", *rest]
+            if skipped:
+                lines.append("# Layers of the trunk that are no end points.")
+                comma = "," if len(skipped) == 1 else ""
+                close = f"{comma})"
+                lines += Expression("SKIPPED = (", skipped, close=close).lines(0)
+                names[0] = "*(name for name in TRUNK if name not in SKIPPED)"
         comma = "," if len(names) == 1 else ""
         lines += Expression("END_POINTS = (", names, close=f"{comma})").lines(0)
         return tuple(lines)
@@ -96,7 +103,13 @@ class NetworkWriter:
     def loops(self) -> bool:
         """Tell whether one loop runs the trunk and keeps every result."""
         wanted = {e.node: e.name for e in self.network.end_points}
-        return is_loop(self.network.trunk, wanted, self.network.input)
+        heads = {v for h in self.network.heads for v in read_by(h.node)}
+        return is_loop(self.network.trunk, wanted, self.network.input, heads)
+
+    def skipped(self) -> list[str]:
+        """Return the layers of the trunk that are no end points."""
+        wanted = {e.node for e in self.network.end_points}
+        return [literal(n.path) for n in self.network.trunk if n not in wanted]
 
     def end_points(self) -> tuple[str, ...]:
         """Return the body of `end_points`."""
@@ -108,12 +121,18 @@ class NetworkWriter:
         lines = [*self.check(), "        points: dict[str, Tensor] = {}"]
         nodes = self.nodes()
         if self.loops():
-            lines += [
-                "        for name in TRUNK:",
-                "            x = points[name] = self.get_submodule(name)(x)",
-            ]
+            lines.append("        for name in TRUNK:")
+            if self.skipped():
+                lines += [
+                    "            x = self.get_submodule(name)(x)",
+                    "            if name not in SKIPPED:",
+                    "                points[name] = x",
+                ]
+            else:
+                lines.append("            x = points[name] = self.get_submodule(name)(x)")
             for node in network.trunk:
-                statements.variables[node.output] = f"points[{literal(wanted[node])}]"
+                if node in wanted:
+                    statements.variables[node.output] = f"points[{literal(wanted[node])}]"
             statements.variables[network.trunk[-1].output] = "x"
             nodes = nodes[len(network.trunk) :]
         statements.walk(nodes)
@@ -152,7 +171,7 @@ class NetworkWriter:
         height, width, _ = self.network.input.shape
         rest = (
             f"this network is for {height}x{width}; "
-            f"`{self.network.command_for_size}` builds for others"
+            f"`{self.network.command_for_size('torch')}` builds for others"
         )
         parts = paragraph(rest, width=68)
         text = ['f"images are {x.size(2)}x{x.size(3)}, "']
