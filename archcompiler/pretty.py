@@ -68,7 +68,7 @@ class Expression:
 
 
 class Comprehension(Expression):
-    """A comprehension: its item and its loop, each on a line of its own where one is too short."""
+    """A comprehension: on one line, inside its brackets on one, or its item and its loop on two."""
 
     __slots__ = ()
 
@@ -82,6 +82,9 @@ class Comprehension(Expression):
         if len(flat) <= WIDTH:
             return [flat]
         parts = [f"{' ' * (indent + 4)}{one_line(a)}" for a in self.arguments]
+        inner = f"{' ' * (indent + 4)}{' '.join(map(one_line, self.arguments))}"
+        if len(inner) <= WIDTH:
+            parts = [inner]
         end = f"{' ' * indent}{self.close}{self.tail}{suffix}"
         return [f"{' ' * indent}{prefix}{self.open}", *parts, end]
 
