@@ -66,9 +66,16 @@ def compile_node(
         documents = merge(chain(node, path))
         draft = expand(validate(documents), assignments)
         network, report = infer(draft, source)
-    if path is not None and path.resolve().parent == shipped_folder().resolve():
+    if path is not None and _is_shipped(path):
         network = dataclasses.replace(network, shipped=True)
     return Compiled(network, report.notes)
+
+
+def _is_shipped(path: Path) -> bool:
+    """Tell whether a file is a spec that comes with archc, or a copy of it, wherever it lies."""
+    own = shipped_folder() / path.name
+    both = own.is_file() and path.is_file()
+    return both and own.read_bytes() == path.read_bytes()
 
 
 @dataclass(frozen=True, slots=True)

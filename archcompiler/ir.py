@@ -157,7 +157,7 @@ class Totals:
 class Network:
     """A whole network with shapes.
 
-    `source` is the name of the file it was written in, `shipped` tells that archc brings it along;
+    `source` is the name of the file it was written in, `shipped` tells that archc brings the like;
     `free_params` are the parameters that only
     stand, bare, as attributes of single layers outside blocks: emitted code may keep them open.
     """
