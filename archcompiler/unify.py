@@ -50,19 +50,33 @@ def unify(
 
 
 def _instances(graph: Graph) -> dict[str, list[Node]]:
-    """Return instance nodes by template, inner templates first."""
+    """Return instance nodes by template, inner templates first, whichever use has them."""
     found: dict[str, list[Node]] = {}
+    inside: dict[str, dict[str, None]] = {}
 
-    def visit(node: Node) -> None:
+    def visit(node: Node, around: tuple[str, ...]) -> None:
+        own = (*around, node.op.template) if isinstance(node.op, Instance) else around
         for inner in node.graphs:
             for child in inner.nodes:
-                visit(child)
+                visit(child, own)
         if isinstance(node.op, Instance):
             found.setdefault(node.op.template, []).append(node)
+            for outer in around:
+                inside.setdefault(outer, {})[node.op.template] = None
 
     for node in graph.nodes:
-        visit(node)
-    return found
+        visit(node, ())
+    ordered: dict[str, list[Node]] = {}
+
+    def place(template: str) -> None:
+        if template not in ordered:
+            for inner in inside.get(template, ()):
+                place(inner)
+            ordered[template] = found[template]
+
+    for template in found:
+        place(template)
+    return ordered
 
 
 def _open_params(network: Network) -> Iterator[str]:

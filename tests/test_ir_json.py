@@ -105,7 +105,7 @@ output: Logits
 params: {classes: 3, wide: true}
 defaults:
   conv: {kernel: 1, padding: valid, norm: batch_norm}
-  batch_norm: {epsilon: 1e-3, decay: 0.9, gamma: true}
+  batch_norm: {epsilon: 1e-3, decay: 0.9, gamma: $wide}
 blocks:
   res:
     params: {mid: null}

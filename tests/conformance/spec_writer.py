@@ -240,7 +240,8 @@ class _Writer(LayerWriter):
             "heads": {"Logits": {"identity": None}},
         }
         try:
-            network = compile_node(parse(to_yaml(without_unused(spec)), "probe"), source="").network
+            text = to_yaml(without_unread(without_unused(spec)))
+            network = compile_node(parse(text, "probe"), source="").network
         except ArchcError:
             return None
         sizes = [node.output.shape for node in network.walk()]

@@ -85,6 +85,7 @@ def test_tools_find_nothing(tmp_path: Path) -> None:
         assert done.returncode == 0, done.stdout[-5000:]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_random_networks_run(run: Run, framework: str) -> None:
     for name in networks():
@@ -93,6 +94,7 @@ def test_random_networks_run(run: Run, framework: str) -> None:
             assert not failure, f"{name}, {check}: {failure}"
 
 
+@pytest.mark.long
 def test_random_networks_agree(run: Run) -> None:
     for name, network in networks().items():
         torch, tensorflow = (run[f].numbers(name, "points") for f in FRAMEWORKS)

@@ -30,7 +30,7 @@ from archcompiler.ops.pool import Pool
 from archcompiler.ops.unit import Unit
 
 COUNT = 200
-VARIANTS = 100
+VARIANTS = 80
 """So many specs are also extended and patched; about three of ten are networks."""
 PARTS = 2
 """The networks run in so many processes of each framework, one a worker of pytest."""

@@ -18,8 +18,9 @@ from archcompiler.ir import Network, Totals
 from archcompiler.locate import shipped
 
 LONG = (
-    "bn_inception", "inception_resnet_v2", "inception_v3_fid", "inception_v3_half",
-    "inception_v3_printed", "inception_v4",
+    "bn_inception", "googlenet_torchvision", "inception_resnet_v1", "inception_resnet_v2",
+    "inception_v3_fid", "inception_v3_half", "inception_v3_keras", "inception_v3_printed",
+    "inception_v3_torchvision", "inception_v4",
 )  # fmt: skip
 """Large networks, and some that others are alike."""
 
