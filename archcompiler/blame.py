@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -11,6 +12,9 @@ from archcompiler.position import Position, Source
 
 UNSETS = ("E306", "E307", "E309")
 """Errors for what is left out: where a patch changed the layer, it may have left it out."""
+
+MOST_LIKELY = 3
+"""So many patches are named that may be behind an error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +26,14 @@ class Blame:
     """Where the spec says what it extends."""
     patched: Mapping[Position, Sequence[Row]] = field(default_factory=dict)
     """By place of a layer, the patches that set something of it."""
+    patches: Sequence[Row] = ()
+    """All patches of the spec itself and of the command line: what they do, and their paths."""
 
     def told(self, found: Diagnostic) -> Diagnostic:
-        """Add to an error the patches of the layers that it points at, or else the `extends`."""
+        """Add to an error the patches of the layers that it points at.
+
+        Where that shows nothing but bases, add the patches that it may come from, or the `extends`.
+        """
         places = [p for p in (found.position, *(row.position for row in found.rows)) if p]
         patches = [row for at in places for row in self.patched.get(at, ())]
         rows = tuple(row for row in dict.fromkeys(patches) if row not in found.rows)
@@ -33,5 +42,20 @@ class Blame:
             hint = "the patch takes away what is needed; leave it, or give another"
         places += [row.position for row in rows if row.position]
         if places and self.extends and all(p.source in self.bases for p in places):
-            rows += (Row(label="extended at", position=self.extends),)
+            rows += self._likely(found, self.extends)
         return dataclasses.replace(found, rows=(*found.rows, *rows), hint=hint)
+
+    def _likely(self, found: Diagnostic, extends: Position) -> tuple[Row, ...]:
+        """Return the patches of what an error talks about; else all, where they are few."""
+        text = " ".join((found.message, *(row.label for row in found.rows)))
+        words = set(re.findall(r"\w+", text))
+        near = [row for row in self.patches if _root(row.value) in words]
+        few = self.patches if len(self.patches) <= MOST_LIKELY else ()
+        others = (*few, Row(label="extended at", position=extends))
+        return tuple(near[:MOST_LIKELY]) or others
+
+
+def _root(path: str) -> str:
+    """Return the layer or block that a patch's path begins with."""
+    first, _, rest = path.partition("/")
+    return rest.partition("/")[0] if first == "blocks" else first

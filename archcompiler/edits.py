@@ -358,8 +358,7 @@ class Edits:
 
     def _note(self, layer: Layer, patch: Patch) -> None:
         """Note that a patch sets something of a layer."""
-        word = "changed" if patch.by_command_line else "patched"
-        row = Row(label=word, value=patch.path, position=patch.position)
+        row = edit_row(patch)
         rows = self.patched.setdefault(layer.position, [])
         rows += [row] if row not in rows[-1:] else []
 
@@ -382,3 +381,12 @@ class Edits:
             if patch.order in self.used or idle or self.missing.is_void(patch, heads):
                 continue
             self.missing.report(patch, paths, blocks, self.report)
+
+
+_DONE = {"set": "patched", "remove": "removed", "replace": "replaced"}
+
+
+def edit_row(patch: Patch) -> Row:
+    """Return what a patch does, to which path, and where it says so."""
+    word = "changed" if patch.by_command_line else _DONE.get(patch.verb, "inserted")
+    return Row(label=word, value=patch.path, position=patch.position)

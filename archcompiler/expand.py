@@ -25,7 +25,7 @@ from archcompiler.draft import (
     Scope,
     Source,
 )
-from archcompiler.edits import Edits
+from archcompiler.edits import Edits, edit_row
 from archcompiler.errors import ArchcError, Report
 from archcompiler.layer_count import LayerCount
 from archcompiler.names import problem as name_problem
@@ -132,7 +132,9 @@ class _Expander:
         )
 
     def blame(self) -> Blame:
-        return Blame(self.spec.bases, self.spec.extends, self.edits.patched)
+        own = [p for p in self.spec.patches if p.position.source not in self.spec.bases]
+        patches = tuple(map(edit_row, own))
+        return Blame(self.spec.bases, self.spec.extends, self.edits.patched, patches)
 
     # Sections and heads
 
