@@ -163,6 +163,7 @@ class Validator(Layers):
                     "E209",
                     "`loss_weight` belongs to a head with `training_only: true`",
                     node.entries["loss_weight"].position,
+                    hint="leave it out, or write `training_only: true`",
                 )
         layer = self.keyed_layer(node, entry.key, extra=HEAD_KEYS)
         if name is None or layer is None:
@@ -260,9 +261,15 @@ class Validator(Layers):
             "E211",
             f"`{verb.key}`: expected a path like Mixed_7c/Branch_3 or blocks/inception_c/Branch_3",
             node.position,
-            hint=f"write `{'/'.join(parts)}`" if right else None,
+            hint=f"write `{'/'.join(parts)}`" if right else _nameless(written),
         )
         return None
+
+
+def _nameless(path: object) -> str | None:
+    if isinstance(path, str) and "(" in path:
+        return "a layer without a name cannot be addressed: address one beside it, or name it"
+    return None
 
 
 _VERBS_HINT = "write `{set: PATH, kernel: 3}`, or one of replace, remove, before, after"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from archcompiler import expression, fields, names
@@ -13,7 +14,7 @@ from archcompiler.expression import ExpressionError
 from archcompiler.op import Op, attributes
 from archcompiler.ops import BY_KEY
 from archcompiler.ops.unit import NORMS, NormField
-from archcompiler.position import Position
+from archcompiler.position import Position, Source
 from archcompiler.source import Entry, Mapping, Node, Scalar, Sequence
 from archcompiler.spec import Attribute, Attributes, Defaults, Name, WrittenNorm
 from archcompiler.suggest import suggestion
@@ -80,7 +81,7 @@ class Values:
     def op_defaults(self, op: type[Op], node: Mapping) -> Attributes:
         """Check a mapping of attributes of one op."""
         known = tuple(op.key if name == op.main else name for name in attributes(op))
-        found = self.entries(node, known, f"`{op.key}`", otherwise=main_hint(op))
+        found = self.entries(node, known, f"`{op.key}`", otherwise=default_hint(op))
         values: Attributes = {}
         for key, entry in found.items():
             name = op.main if key == op.key and op.main else key
@@ -105,7 +106,7 @@ class Values:
                 "E204",
                 f"`{entry.key}`: {error}",
                 entry.node.position,
-                hint=error.hint or suggestion(annotation, value),
+                hint=error.hint or suggestion(annotation, value) or _expression_hint(value),
             )
             return None
 
@@ -321,6 +322,15 @@ class Values:
         return found
 
 
+def _expression_hint(value: object) -> str | None:
+    """Say how a word that would be an expression is written as one."""
+    if isinstance(value, str) and any(sign in value for sign in "+-*/%("):
+        with suppress(ExpressionError):
+            if expression.parse(value, Position(Source("", value), 1, 1)).names:
+                return f"an expression begins with `$`: `${value}`"
+    return None
+
+
 _MAPPINGS = {
     "heads": "name each head: `Logits: [...]`",
     "branches": "name each branch: `Branch_0: [...]`",
@@ -336,6 +346,17 @@ def main_hint(op: type[Op]) -> Callable[[str], str | None]:
     def hint(key: str) -> str | None:
         if key == op.main:
             return f"`{op.key}` has its {key} right behind it: `{op.key}: ...`"
+        return attribute_hint(key)
+
+    return hint
+
+
+def default_hint(op: type[Op]) -> Callable[[str], str | None]:
+    """Return what says how to write a default of the main number of `op`."""
+
+    def hint(key: str) -> str | None:
+        if key == op.main:
+            return f"the {key} of `{op.key}` has the op's name here, too: `{op.key}: ...`"
         return attribute_hint(key)
 
     return hint
