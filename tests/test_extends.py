@@ -145,3 +145,22 @@ def test_a_text_that_is_no_file_extends_shipped_specs_only() -> None:
 def test_a_base_is_no_list(root: Path) -> None:
     write(root / "list.yaml", "- 1\n")
     assert failure(write(root / "child.yaml", child("list.yaml"))).code == "E204"
+
+
+PATCHES = {"{set: body, defaults: {conv: {bias: true}}}": 200, "{set: a, stride: 1}": 12_000}
+"""Patches of a long section and of one layer, and how many are too many."""
+
+
+@pytest.mark.parametrize("form", PATCHES)
+def test_patches_times_layers_have_a_budget(form: str, tmp_path: Path) -> None:
+    """What patches make archc read again is counted, so that long lists of them end soon."""
+    names = ["a", *(f"l{n}" for n in range(200))]
+    layers = [f"  - {{conv: 4, kernel: 1, padding: same, name: {name}}}" for name in names]
+    head = ["archc: 1", "name: net", "input: 4x4x3", "stem: []", "heads: {Logits: []}"]
+    text = "\n".join([*head, "body:", *layers, "patch:", *[f"  - {form}"] * PATCHES[form], ""])
+    (tmp_path / "net.yaml").write_text(text, "utf-8")
+    with pytest.raises(ArchcError) as caught:
+        compile_file(tmp_path / "net.yaml")
+    (found,) = caught.value.diagnostics
+    assert found.code == "E304"
+    assert found.message == "patches change more than 50,000 values"
