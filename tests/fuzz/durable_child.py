@@ -89,26 +89,41 @@ class Builder:
             return Child(pid, said, begun)
         code = 3
         try:
-            signal.alarm(HUNG_S)
-            nothing = os.open(os.devnull, os.O_RDWR)
-            for descriptor, wanted in ((nothing, 0), (nothing, 1), (say, 2)):
-                os.dup2(descriptor, wanted)
-            sys.stdout = open(1, "w", encoding="utf-8", closefd=False)
-            sys.stderr = open(2, "w", encoding="utf-8", closefd=False)
-            if gate is not None:
-                os.read(gate, 1)
-            code = _run(words, folder, begin, fault, largest)
-        except BaseException:
-            traceback.print_exc()
-        finally:
-            with suppress(OSError):
-                sys.stdout.flush()
-                sys.stderr.flush()
+            code = _child(words, folder, (say, begin, gate), fault, largest)
+        finally:  # and nothing before it: a signal that came late would unwind the parent's copy
             os._exit(code)
 
     def run(self, folder: Path, build: Build, *, force: bool = False) -> tuple[int, str]:
         """Build, undisturbed."""
         return self.start(folder, build, force=force).end()
+
+
+def _child(
+    words: list[str],
+    folder: Path,
+    pipes: tuple[int, int, int | None],
+    fault: Fault | None,
+    largest: int | None,
+) -> int:
+    """Run the command with its output in a pipe; returns the exit code."""
+    say, begin, gate = pipes
+    code = 3
+    try:
+        signal.alarm(HUNG_S)
+        nothing = os.open(os.devnull, os.O_RDWR)
+        for descriptor, wanted in ((nothing, 0), (nothing, 1), (say, 2)):
+            os.dup2(descriptor, wanted)
+        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)
+        sys.stderr = open(2, "w", encoding="utf-8", closefd=False)
+        if gate is not None:
+            os.read(gate, 1)
+        code = _run(words, folder, begin, fault, largest)
+    except BaseException:
+        traceback.print_exc()
+    with suppress(OSError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    return code
 
 
 def _run(
