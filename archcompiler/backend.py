@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -86,8 +87,12 @@ def backend_names() -> tuple[str, ...]:
     return tuple(sorted({point.name for point in metadata.entry_points(group=GROUP)}))
 
 
+@cache
 def backend(name: str) -> Backend:
-    """Load one backend. Raises E702: unknown (with the nearest name), or broken."""
+    """Load one backend. Raises E702: unknown (with the nearest name), or broken.
+
+    What is installed is looked up once: that reads a file of every distribution.
+    """
     points = metadata.entry_points(group=GROUP, name=name)
     if not points:
         known = backend_names()
