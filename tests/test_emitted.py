@@ -12,7 +12,7 @@ from pathlib import Path
 import harness
 import numpy as np
 import pytest
-from emitted import LARGER, NAMES, SHIPPED, network
+from emitted import LARGER, NAMES, network
 from harness import FRAMEWORKS, Case, Results, difference
 
 from archcompiler.initializer import Init
@@ -20,7 +20,7 @@ from archcompiler.softmax import gives_probabilities
 
 # What costs seconds is tried on some of them: odd structures, odd names, every kind of output.
 THOROUGH = (
-    *SHIPPED, "branch_reads_outer", "ceil_pools", "from_sections", "head_reads_head",
+    "inception_v3", "branch_reads_outer", "ceil_pools", "from_sections", "head_reads_head",
     "helper_names", "inception_next", "map_output", "minimal", "same_stride_two", "separable",
     "split_forks", "training_heads",
 )  # fmt: skip
@@ -28,7 +28,7 @@ CHECKS = {
     "torch": ("import", "points", "output", "step", "init", "sizes", "trace", "script"),
     "tensorflow": ("import", "points", "output", "step", "init", "traces", "keras_file"),
 }
-MORE_CHECKS = {"torch": ("export", "compiled"), "tensorflow": ("saved_model",)}
+MORE_CHECKS = {"torch": ("export", "compiled"), "tensorflow": ("saved_model", "graph_step")}
 FOLDED = ("inception_v3", "map_norms", "residual_from")
 """Where norms are tried to be folded into convolutions; torch folds only some others."""
 
@@ -93,6 +93,12 @@ def test_weight_decay_is_in_the_losses_of_keras(run: Run, name: str) -> None:
     found = float(run["tensorflow"].numbers(name, "step")["decay"])
     wanted = harness.decay(network(name), harness.weights(network(name)))
     assert found == pytest.approx(wanted, rel=1e-5, abs=1e-12)
+
+
+@pytest.mark.parametrize("name", THOROUGH)
+def test_a_step_in_a_graph_has_the_same_loss(run: Run, name: str) -> None:
+    eager, graph = (run["tensorflow"].numbers(name, c)["loss"] for c in ("step", "graph_step"))
+    assert float(graph) == pytest.approx(float(eager), rel=1e-5)
 
 
 def _cross_entropy(output: np.ndarray) -> float:

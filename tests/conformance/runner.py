@@ -15,7 +15,9 @@ from typing import Any
 
 import numpy as np
 
-STRICT = frozenset({"points", "output", "gradients", "point_gradients", "training", "step", "init"})
+STRICT = frozenset(
+    {"points", "output", "gradients", "point_gradients", "training", "step", "graph_step", "init"}
+)
 """Checks in which a warning is an error; the others warn of what frameworks do to themselves."""
 
 ALLOWED = ("You are using a softmax over axis",)
