@@ -375,6 +375,9 @@ class Edits:
         """
         heads = [part.partition("/")[2] for part in self.born if part.startswith("heads/")]
         for patch in self.patches:
+            if taker := self.missing.undone(patch):
+                self.missing.report_undone(patch, taker, self.report)
+                continue
             first, _, rest = patch.path.partition("/")
             idle = first == "blocks" and rest.partition("/")[0] in blocks
             idle = idle and patch.position.source in self.bases

@@ -45,7 +45,7 @@ MAX_LAYERS = 100_000
 
 
 def expand(spec: Spec, assignments: Sequence[Assignment] = ()) -> DraftNetwork:
-    """Expand a spec. Raises `ArchcError` with all errors found: E301 to E320 and
+    """Expand a spec. Raises `ArchcError` with all errors found: E301 to E321 and
     E204, E206, E209, E401, E409 for what must be known here."""
     report = Report()
     spec = overrides.apply(spec, assignments, report)
@@ -346,6 +346,7 @@ class _Expander:
         values = {
             k: b for k, b in {**defaults.get(op.key, {}), **own}.items() if b.value is not None
         }
+        self.scopes.take(op.key, defaults, values)
         if not place.blocks:
             self.scopes.note_bare(own.values())
         complete = self.requirements.check(op, layer, values)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from archcompiler.errors import Report, Row, did_you_mean
 from archcompiler.paths import Paths
+from archcompiler.position import Source
 from archcompiler.spec import Patch
 
 
@@ -16,6 +17,8 @@ class Missing:
 
     gone: list[tuple[str, int]] = field(default_factory=list)
     """Paths, and the order of what replaced or removed all below them."""
+    takers: dict[tuple[str, Source], Patch] = field(default_factory=dict)
+    """By path and file, the last patch that replaced or removed what was there."""
     away: dict[str, Row] = field(default_factory=dict)
     """By path, the patch that removed, replaced or renamed what was there."""
     templates: dict[str, None] = field(default_factory=dict)
@@ -24,6 +27,7 @@ class Missing:
     def take(self, patch: Patch) -> None:
         """Note that what a patch addresses is gone, and what earlier patches did below it."""
         self.gone.append((patch.path, patch.order))
+        self.takers[patch.path, patch.position.source] = patch
         self.away[patch.path] = Row(label=f"{patch.verb}d", position=patch.position)
 
     def is_void(self, patch: Patch, heads: Sequence[str]) -> bool:
@@ -40,6 +44,24 @@ class Missing:
             elif patch.path.startswith(f"{inside}/") or patch.path == path:
                 return True
         return False
+
+    def undone(self, patch: Patch) -> Patch | None:
+        """Return a later patch of the same file that takes away all that a patch changed."""
+        around = [patch.path] if patch.verb == "set" else []
+        around += (patch.path[:n] for n, letter in enumerate(patch.path) if letter == "/")
+        for path in around:
+            taker = self.takers.get((path, patch.position.source))
+            if taker and taker.order > patch.order:
+                return taker
+        return None
+
+    def report_undone(self, patch: Patch, taker: Patch, report: Report) -> None:
+        """Say that nothing is left of what a patch did."""
+        code = "E310" if patch.by_command_line else "E318"
+        row = Row(label=f"{taker.verb}d", position=taker.position)
+        message = f"a later patch of this file takes `{patch.path}` away again"
+        hint = "remove this patch, or the later one"
+        report.error(code, message, patch.position, rows=[row], hint=hint)
 
     def report(self, patch: Patch, paths: Paths, unused: Collection[str], report: Report) -> None:
         """Say that a path names nothing that its patch could change; `unused` are blocks."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 
@@ -10,6 +10,7 @@ from archcompiler.draft import Bound, BoundAttributes, BoundDefaults, DraftNorm,
 from archcompiler.errors import Report, Row, did_you_mean
 from archcompiler.evaluate import NeedsShapes, Unknown, evaluate
 from archcompiler.expression import Expression, ExpressionError
+from archcompiler.ops.unit import NORMS
 from archcompiler.position import Position
 from archcompiler.spec import Attribute, Attributes, Defaults, Layer, Spec, WrittenNorm, removed
 
@@ -24,6 +25,9 @@ class Scopes:
     bare: dict[str, set[Position]] = field(default_factory=dict)
     read: dict[Scope, set[str]] = field(default_factory=dict)
     """By scope, the names that its expressions read."""
+    defaults: dict[Position, tuple[str, BoundAttributes]] = field(default_factory=dict)
+    """By the place of the first of them, all defaults of an op that an inner scope writes."""
+    _taken: dict[int, BoundAttributes] = field(default_factory=dict)
 
     def bound(self, attribute: Attribute, scope: Scope, known: set[str] | None = None) -> Bound:
         """Tie a written value to the scope that evaluates it; unknown names are errors."""
@@ -84,7 +88,26 @@ class Scopes:
         for op, own in inner.items():
             bound = {k: self.bound(a, scope) for k, a in own.items()}
             result[op] = result.get(op, {}) | bound
+            if bound and scope.enters:  # those at the top of a spec are its style
+                self.defaults[next(iter(bound.values())).position] = (op, bound)
         return result
+
+    def take(self, op: str, defaults: BoundDefaults, values: BoundAttributes) -> None:
+        """Note that a layer of an op, with these attributes, takes its defaults and its norm's."""
+        norm = values["norm"].value if "norm" in values else None
+        norms = NORMS if isinstance(norm, Expression) else [getattr(norm, "key", norm)]
+        for key in (op, *norms):
+            found = defaults.get(str(key))
+            if found:
+                self._taken[id(found)] = found  # and so it lives, and nothing else has its id
+
+    def idle(self) -> Iterator[tuple[str, BoundAttributes]]:
+        """Yield, by op, the defaults that no layer takes: none is there, or nearer ones say it."""
+        taken = {b.position for found in self._taken.values() for b in found.values()}
+        for op, bound in self.defaults.values():
+            found = {k: b for k, b in bound.items() if b.position not in taken}
+            if found:
+                yield op, found
 
     def structural(self, attribute: Attribute, scope: Scope) -> object:
         """Evaluate what the structure depends on; it cannot read `in_channels`."""

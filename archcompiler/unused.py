@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from archcompiler.containers import Containers
 from archcompiler.edits import Edits
-from archcompiler.errors import Report, did_you_mean
+from archcompiler.errors import Report, did_you_mean, listed
+from archcompiler.ops import BY_KEY
 from archcompiler.paths import Paths
 from archcompiler.spec import Name, Spec
 
+_IDLE_HINT = "remove it: no such layer stands here, or defaults nearer to it win"
 _HINT = "remove it, or move it under `x-unused:`"
 
 
 def report_unused(
     spec: Spec, containers: Containers, edits: Edits, paths: Paths, report: Report
 ) -> int:
-    """Report patches, blocks and parameters that did nothing, once a spec is expanded.
+    """Report patches, blocks, parameters and defaults that did nothing, once a spec is expanded.
 
     What a spec extends may have more than the spec uses: of a block, that is a note. Returns how
     many notes there are. Where something failed to expand, it may have used them.
@@ -36,6 +38,12 @@ def report_unused(
             near = did_you_mean(name.text, [known for known in spec.params if known != name.text])
             message = f"nothing reads the parameter `{name}`"
             report.error("E320", message, name.position, hint=near or _HINT)
+    for op, idle in containers.scopes.idle():
+        first = next(iter(idle.values())).position
+        if first.source not in spec.bases:
+            names = listed([f"`{op if name == BY_KEY[op].main else name}`" for name in idle])
+            message = f"no layer takes {names} from the defaults of `{op}`"
+            report.error("E321", message, first, hint=_IDLE_HINT)
     return notes
 
 

@@ -18,7 +18,7 @@ from typing import Any
 import harness
 from networks import FIXTURES, Tally, case, compare, compiled, refusal
 from spec_writer import Spec, without_unused, write_spec
-from unread import without_unread
+from unread import without_idle
 
 from archcompiler.errors import ArchcError
 from archcompiler.yaml_writer import to_yaml
@@ -101,7 +101,7 @@ def apply(spec: Spec, changes: Sequence[Edit]) -> Spec:
         else:
             parent[last] = copy.deepcopy(value)
     _tidy(found, found.get("blocks", {}))
-    return without_unread(without_unused(found))
+    return without_idle(without_unused(found))
 
 
 def _tidy(value: object, blocks: Mapping[str, Any]) -> None:

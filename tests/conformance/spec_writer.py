@@ -14,7 +14,7 @@ from spec_layers import Layer, LayerWriter, Made
 from spec_scope import Defaults, Place, is_small, merged
 from spec_values import norm_defaults
 from typing_extensions import override
-from unread import without_unread
+from unread import without_idle
 
 from archcompiler.compiler import compile_node
 from archcompiler.errors import ArchcError
@@ -31,7 +31,7 @@ LEVELS = 4
 
 def write_spec(seed: int) -> Spec:
     """Return the spec of a seed, always the same."""
-    return without_unread(without_unused(_Writer(random.Random(f"spec {seed}")).spec(f"net{seed}")))
+    return without_idle(without_unused(_Writer(random.Random(f"spec {seed}")).spec(f"net{seed}")))
 
 
 def without_unused(spec: Spec) -> Spec:
@@ -240,7 +240,7 @@ class _Writer(LayerWriter):
             "heads": {"Logits": {"identity": None}},
         }
         try:
-            text = to_yaml(without_unread(without_unused(spec)))
+            text = to_yaml(without_idle(without_unused(spec)))
             network = compile_node(parse(text, "probe"), source="").network
         except ArchcError:
             return None

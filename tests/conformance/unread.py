@@ -1,10 +1,54 @@
-"""Random specs have parameters that nothing reads; archc refuses these, so they are dropped."""
+"""Random specs have parameters that nothing reads, and defaults that no layer takes.
+
+archc refuses both, so they are dropped.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 from typing import Any
+
+from archcompiler.compiler import compile_node
+from archcompiler.errors import ArchcError
+from archcompiler.position import Position
+from archcompiler.source import Mapping, Node, Sequence, parse
+from archcompiler.yaml_writer import to_yaml
+
+
+def without_idle(spec: dict[str, Any]) -> dict[str, Any]:
+    """Return a spec without unread parameters, and without the defaults that archc calls idle."""
+    while True:
+        spec = without_unread(spec)
+        node = parse(to_yaml(spec), "random")
+        try:
+            compile_node(node, source="random")
+        except ArchcError as error:
+            idle = {d.position for d in error.diagnostics if d.code == "E321"}
+            if not idle:
+                return spec
+            spec = _dropped(spec, node, idle)
+        else:
+            return spec
+
+
+def _dropped(value: Any, node: Node, places: set[Position | None]) -> Any:
+    """Drop what stands at some places, and the mappings of `defaults` that it leaves empty."""
+    if isinstance(node, Sequence):
+        pairs = zip(value, node.items, strict=True)
+        return [_dropped(part, inner, places) for part, inner in pairs]
+    if not isinstance(node, Mapping):
+        return value
+    found = {}
+    for key, part in value.items():
+        inner = node.entries[key].node
+        if inner.position not in places:
+            found[key] = _dropped(part, inner, places)
+    if isinstance(found.get("defaults"), dict):
+        left = {op: values for op, values in found["defaults"].items() if values != {}}
+        found = {k: v for k, v in found.items() if k != "defaults"}
+        found |= {"defaults": left} if left else {}
+    return found
 
 
 def without_unread(spec: dict[str, Any]) -> dict[str, Any]:
