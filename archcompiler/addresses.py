@@ -81,6 +81,10 @@ class Addresses:
         found = (p for one in around for address in self.of(one) for p in self._living(address))
         return [patch for patch in found if patch.verb == "replace"]
 
+    def removals(self, path: str) -> list[Patch]:
+        """Return the patches that removed what the very path names."""
+        return [patch for patch in self._living(path) if patch.verb == "remove"]
+
     def origin(self, path: str) -> Written | None:
         """Return what the file says there before patches; None for what a patch brought in."""
         if self.replacements(path):

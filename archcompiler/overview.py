@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from archcompiler.addresses import Addresses
+from archcompiler.diagnostics import show
 from archcompiler.fields import shape_text, yaml_text
 from archcompiler.ir import Fork, Instance, Network, Node
+from archcompiler.source import Mapping, Scalar
+from archcompiler.source import Node as SourceNode
 
 MOST_LISTED = 12
 
@@ -22,12 +25,17 @@ def overview(path: str, places: Addresses, network: Network) -> list[str]:
     if path in ("stem", "body"):
         graph = network.stem if path == "stem" else network.body
         what, about = "section", _listed("layers", [n.path for n in graph.nodes])
-    elif path.startswith("blocks/") and known:
-        what = known.what
-        about = list(_template(path, places, network)) if what == "block" else []
+    elif path.startswith("blocks/") and (known or _is_brought(path, places, network)):
+        what = known.what if known else "layer"
+        about = list(_template(path, places)) if what == "block" else []
         uses = _uses(path, places, network)
         word = "instances" if what == "block" else "layers"
         about += _listed(word, uses) if uses else ["no use of it has this layer"]
+        if not known:
+            first = next(n for n in nodes if n == uses[0] or n.startswith(f"{uses[0]}/"))
+            what = what if first == uses[0] else "branch"
+            patch = f"written at {nodes[first].position} by a patch"
+            return [f"{path}  {what} of {network.name}", patch, "", *about]
     elif known and known.what == "repeated layer":
         what = known.what
         about = _listed("instances", [n for n in nodes if path in places.of(n)])
@@ -43,6 +51,8 @@ def where(path: str, places: Addresses, written: str) -> Iterator[str]:
     """Yield where a thing was written, and the patches that changed it."""
     if written:
         yield f"written at {written}"
+    for patch in places.removals(path):
+        yield f"removed at {patch.position}"
     for patch in places.changes(path):
         if not patch.by_command_line:
             yield f"patched at {patch.position} as {patch.path}"
@@ -60,14 +70,20 @@ def _is_branch(path: str, nodes: dict[str, Node]) -> bool:
     return any(node.branch_path(graph) == path for node in forks for graph in node.graphs)
 
 
-def _template(path: str, places: Addresses, network: Network) -> Iterator[str]:
-    block = places.spec.blocks[path.partition("/")[2]]
-    for name, attribute in block.params.items():
+def _template(path: str, places: Addresses) -> Iterator[str]:
+    texts = {}
+    for name, attribute in places.spec.blocks[path.partition("/")[2]].params.items():
         value = getattr(attribute.value, "text", None)
-        text = f"${value}" if value else "each use says it"
+        texts[name] = f"${value}" if value else "each use says it"
         if attribute.value is not None and not value:
-            text = yaml_text(attribute.value)
-        yield f"param {name}: {text}"
+            texts[name] = yaml_text(attribute.value)
+    for patch in places.changes(path):
+        given = patch.entries["params"].node if "params" in patch.entries else None
+        for name, entry in given.entries.items() if isinstance(given, Mapping) else ():
+            texts[name] = source_text(entry.node)
+            if texts[name] in ("null", "~", ""):
+                del texts[name]
+    yield from (f"param {name}: {text}" for name, text in texts.items())
 
 
 def _uses(path: str, places: Addresses, network: Network) -> list[str]:
@@ -76,10 +92,47 @@ def _uses(path: str, places: Addresses, network: Network) -> list[str]:
         name = path.partition("/")[2]
         nodes = network.walk()
         return [n.path for n in nodes if isinstance(n.op, Instance) and n.op.template == name]
-    nodes = network.walk()
-    exact = [n.path for n in nodes if path in places.of(n.path)]
-    around = {n.path.rpartition("/")[0] for n in network.walk()}
-    return exact or sorted(p for p in around if p and path in places.of(p))
+    return of_templates(network).get(path, []) or [
+        n.path for n in network.walk() if path in places.of(n.path)
+    ]
+
+
+def _is_brought(path: str, places: Addresses, network: Network) -> bool:
+    """Tell whether a patch of a template brought in what a path of it names."""
+    block = "/".join(path.split("/")[:2])
+    patched = any(p == block or p.startswith(f"{block}/") for p in places.patches)
+    return patched and path in of_templates(network)
+
+
+def of_templates(network: Network) -> dict[str, list[str]]:
+    """Return the paths of layers and branches by their path in the nearest template."""
+    found: dict[str, list[str]] = {}
+
+    def visit(node: Node, start: int, template: str) -> None:
+        if template:
+            found.setdefault(f"{template}/{node.path[start:]}", []).append(node.path)
+        if isinstance(node.op, Instance):
+            start, template = len(node.path) + 1, f"blocks/{node.op.template}"
+        for graph in node.graphs:
+            if isinstance(node.op, Fork) and template and not graph.single:
+                branch = node.branch_path(graph)
+                found.setdefault(f"{template}/{branch[start:]}", []).append(branch)
+            for inner in graph.nodes:
+                visit(inner, start, template)
+
+    for node in (*network.trunk, *(h.node for h in network.heads)):
+        visit(node, 0, "")
+    return found
+
+
+def source_text(node: SourceNode) -> str:
+    """Return a written value on one line."""
+    if isinstance(node, Scalar):
+        return show(node.text)
+    if isinstance(node, Mapping):
+        entries = node.entries.items()
+        return "{" + ", ".join(f"{k}: {source_text(e.node)}" for k, e in entries) + "}"
+    return "[" + ", ".join(map(source_text, node.items)) + "]"
 
 
 def _listed(word: str, paths: Sequence[str]) -> list[str]:

@@ -17,11 +17,10 @@ from archcompiler.op import Op, write_attributes
 from archcompiler.ops import BY_KEY
 from archcompiler.ops.unit import NORMS
 from archcompiler.overrides import COMMAND_LINE
-from archcompiler.overview import overview, where
+from archcompiler.overview import of_templates, overview, source_text, where
 from archcompiler.position import Position
 from archcompiler.rewrite import positions
-from archcompiler.source import Entry, Mapping, Scalar
-from archcompiler.source import Node as SourceNode
+from archcompiler.source import Entry
 from archcompiler.spec import Patch, Spec
 
 _NARROWEST = 12
@@ -86,7 +85,8 @@ class Provenance:
         inner = [n for n in nodes if n.lower().endswith(f"/{path.lower()}")]
         if inner:
             return f"did you mean `{inner[0]}`?"
-        known = dict.fromkeys([*self.places.written, *nodes])
+        brought = of_templates(self.network) if path.startswith("blocks/") else ()
+        known = dict.fromkeys([*self.places.written, *brought, *nodes])
         around = path.rpartition("/")[0]
         while around and not any(n.startswith(f"{around}/") for n in known):
             around = around.rpartition("/")[0]
@@ -138,7 +138,7 @@ class Provenance:
             if said:
                 entry, patch = said[-1]
                 kind = _by("layer", patch)
-                yield _Line(key, value or _source(entry.node), "", kind, entry.node.position)
+                yield _Line(key, value or source_text(entry.node), "", kind, entry.node.position)
                 yield from _before(said)
             elif key == "end_point" and end_point:
                 yield _Line(key, value, "", "by its place", None)
@@ -220,18 +220,11 @@ def _before(
     """Yield what the last word on a key took the place of."""
     if len(said) > 1:
         entry, patch = said[-2]
-        yield _Line("  before", _source(entry.node), "", _by("layer", patch), entry.node.position)
+        yield _Line(
+            "  before", source_text(entry.node), "", _by("layer", patch), entry.node.position
+        )
     elif default:
         yield _Line("  before", _text(default.value), "", "defaults", default.position)
-
-
-def _source(node: SourceNode) -> str:
-    """Return a written value on one line."""
-    if isinstance(node, Scalar):
-        return show(node.text)
-    if isinstance(node, Mapping):
-        return "{" + ", ".join(f"{k}: {_source(e.node)}" for k, e in node.entries.items()) + "}"
-    return "[" + ", ".join(map(_source, node.items)) + "]"
 
 
 def _names(value: object) -> Iterable[str]:

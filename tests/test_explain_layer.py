@@ -247,3 +247,26 @@ def test_an_unknown_code_gets_its_family(code: str, hint: str) -> None:
     result = CliRunner().invoke(main, ["explain", code])
     assert result.exit_code == 2
     assert f"hint: {hint}" in result.stderr or hint in result.stderr
+
+
+def test_what_a_patch_brought_into_a_template_is_known_and_what_it_took(tmp_path: Path) -> None:
+    (tmp_path / "child.yaml").write_text(
+        "archc: 1\nname: child\nextends: bases/base.yaml\npatch:\n"
+        "  - {set: blocks/cell, params: {wider: 9, size: 5},\n"
+        "     branches: {c: [{conv: $wider, kernel: 1, name: one}]}}\n"
+        "  - {remove: blocks/cell/b}\n"
+        "utf-8",
+    )
+    block = explained("blocks/cell")
+    assert [line for line in block if line.startswith("param")] == [
+        "param mid: $wide * 2", "param size: 5", "param wider: 9",
+    ]  # fmt: skip
+    assert explained("blocks/cell/c")[:2] == [
+        "blocks/cell/c  branch of child", "written at child.yaml:6:21 by a patch",
+    ]  # fmt: skip
+    inner = explained("blocks/cell/c/one")
+    assert inner[0] == "blocks/cell/c/one  layer of child"
+    assert inner[-2:] == ["  Mixed_1/c/one", "  Mixed_2/c/one"]
+    assert "removed at child.yaml:7:14" in explained("blocks/cell/b")
+    result = CliRunner().invoke(main, ["explain", "child.yaml", "blocks/cell/d"])
+    assert "in `blocks/cell` there is a, b, c" in result.output
