@@ -252,6 +252,8 @@ class _Expander:
             cause = self.sizes.cause(layer, MAX_LAYERS)
             self.over_budget(cause.repeat.position if cause.repeat else cause.position)
         names = self.instance_names(layer, place)
+        if layer.name:
+            self.edits.missing.repeats[join(place.prefix, layer.name.text)] = layer.repeat.position
         for number, name in enumerate(names, 1):
             one = dataclasses.replace(
                 layer,

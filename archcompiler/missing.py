@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from archcompiler.errors import Report, Row, did_you_mean
 from archcompiler.paths import Paths
-from archcompiler.position import Source
+from archcompiler.position import Position, Source
 from archcompiler.spec import Patch
 
 
@@ -21,6 +21,8 @@ class Missing:
     """By path and file, the last patch that replaced or removed what was there."""
     away: dict[str, Row] = field(default_factory=dict)
     """By path, the patch that removed, replaced or renamed what was there."""
+    repeats: dict[str, Position] = field(default_factory=dict)
+    """By path of a repeated layer, where it says how often."""
     templates: dict[str, None] = field(default_factory=dict)
     """The paths of templates that patches could have."""
 
@@ -67,10 +69,12 @@ class Missing:
         """Say that a path names nothing that its patch could change; `unused` are blocks."""
         path = patch.path
         parts = path.split("/")
-        above = ("/".join(parts[:n]) for n in range(1, len(parts) + 1))
-        row = next((self.away[p] for p in above if p in self.away), None)
+        above = ["/".join(parts[:n]) for n in range(1, len(parts) + 1)]
+        taken = next((self.away[p] for p in above if p in self.away), None)
         inner = [p for p in paths.shown if p.startswith(f"{path}/")]
         known = list(self.templates) if path.startswith("blocks/") else paths.shown
+        counts = (self.repeats.get(p.rpartition("_")[0]) for p in above if p not in known)
+        row = taken or next((Row(label="repeated", position=at) for at in counts if at), None)
         message, hint = f"there is no layer `{path}`", None
         if path.startswith("blocks/") and parts[1] in unused:
             message, hint = f"no layer uses the block `{parts[1]}`", "remove the patch"
@@ -80,7 +84,7 @@ class Missing:
             message, hint = f"`{path}` is no layer", f"name a layer in it, as `{inner[0]}`"
         elif parts[0] == "block" and len(parts) > 1:
             hint = f"templates are under `blocks/{'/'.join(parts[1:])}`"
-        elif not row:
+        elif not taken:
             ends = [p for p in known if p.lower().endswith(f"/{path.lower()}")]
             hint = f"did you mean `{ends[0]}`?" if ends else did_you_mean(path, known)
         code = "E310" if patch.by_command_line else "E318"

@@ -254,7 +254,7 @@ def test_what_a_patch_brought_into_a_template_is_known_and_what_it_took(tmp_path
         "archc: 1\nname: child\nextends: bases/base.yaml\npatch:\n"
         "  - {set: blocks/cell, params: {wider: 9, size: 5},\n"
         "     branches: {c: [{conv: $wider, kernel: 1, name: one}]}}\n"
-        "  - {remove: blocks/cell/b}\n"
+        "  - {remove: blocks/cell/b}\n",
         "utf-8",
     )
     block = explained("blocks/cell")
@@ -262,7 +262,7 @@ def test_what_a_patch_brought_into_a_template_is_known_and_what_it_took(tmp_path
         "param mid: $wide * 2", "param size: 5", "param wider: 9",
     ]  # fmt: skip
     assert explained("blocks/cell/c")[:2] == [
-        "blocks/cell/c  branch of child", "written at child.yaml:6:21 by a patch",
+        "blocks/cell/c  branch of child", "written at child.yaml:6:22 by a patch",
     ]  # fmt: skip
     inner = explained("blocks/cell/c/one")
     assert inner[0] == "blocks/cell/c/one  layer of child"
