@@ -20,25 +20,17 @@ import yaml
 from archcompiler import syntax
 from archcompiler.errors import USAGE_OR_ENVIRONMENT, ArchcError, Diagnostic, Row
 from archcompiler.position import Position, Source
+from archcompiler.scalars import core_value
+from archcompiler.whitespace import Whitespace
 
 MAX_BYTES = 4 * 1024 * 1024
 MAX_DEPTH = 64
 MAX_NODES = 200_000
-MAX_DIGITS = 300
 
-# libyaml where PyYAML was built with it, else the same events from Python; where they differ
-# (`_same_as_libyaml`), libyaml is right, so that a spec means the same on every machine.
+# libyaml where PyYAML was built with it, else the same events from Python. What one of them refuses
+# neither may read (`_same_as_...`, `whitespace.py`): a spec means the same on every machine.
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
-_NULL = frozenset({"", "~", "null", "Null", "NULL"})
-_BOOL = {
-    "true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False,
-}  # fmt: skip
-_INT = re.compile(r"[-+]?[0-9]+")
-_FLOAT = re.compile(
-    r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?"
-    r"|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"
-)
 # What YAML forbids, as its complement: far cheaper to compile.
 _NOT_YAML = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufeff\ufffe\uffff]"
@@ -48,9 +40,10 @@ _NO_CHARACTER = re.compile(
     r"\\(?:u[dD][89a-fA-F][0-9a-fA-F]{2}|U(?!000[0-9a-fA-F]|0010)[0-9a-fA-F]{8}"
     r"|U0000[dD][89a-fA-F][0-9a-fA-F]{2})"
 )
+_LONE_COLON = re.compile(r" *:(?=[,?\[\]{}])")
+_TAG = re.compile(r"!(?:<[^>]*>|[^\s,\[\]{}]*)")
 _DIRECTIVE = re.compile(r"^%", re.MULTILINE)
 _SPACE = re.compile(r"(?:[ \t\r\n]|(?<=[ \t\r\n])#[^\r\n]*)*")
-_RADIX = re.compile(r"0[xo][0-9a-fA-F]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,18 +140,38 @@ class _Builder:
         self.events: Iterator[yaml.Event] = self._read_events()
 
     def _read_events(self) -> Iterator[yaml.Event]:
+        if found := _NOT_YAML.search(self.source.text):
+            raise self._bad_character(found)
+        spaces = Whitespace(self.source)
         try:
             for event in yaml.parse(self.source.text, Loader=_LOADER):
+                if problem := spaces.after(event):
+                    raise ArchcError(problem)
                 if _LOADER is yaml.SafeLoader:
                     self._same_as_libyaml(event)
+                else:
+                    self._same_as_pure(event)
                 yield event
         except yaml.MarkedYAMLError as error:
-            raise self._syntax_error(error) from None
-        except yaml.reader.ReaderError as error:
-            raise self._bad_character(error) from None
+            quoted = "quoted scalar" in (error.context or "")
+            mark = error.problem_mark or error.context_mark
+            odd = spaces.before(mark, error.context_mark if quoted else None) if mark else None
+            raise ArchcError(odd) if odd else self._syntax_error(error) from None
         except (ValueError, OverflowError):  # of `chr`: an escape beyond Unicode
             found = _NO_CHARACTER.search(self.source.text, self.ended)
             raise self._no_character(found.start() if found else self.ended) from None
+
+    def _same_as_pure(self, event: yaml.Event) -> None:
+        """Refuse what the pure parser of PyYAML refuses, and libyaml does not."""
+        if self.flow and isinstance(event, yaml.ScalarEvent) and not event.style:
+            place = event.value.find("?")
+            if place >= 0:
+                at = self.at(event.start_mark)
+                raise self._question(Position(self.source, at.line, at.column + place))
+
+    def _question(self, position: Position) -> ArchcError:
+        trouble = syntax.QUESTION
+        return _fail("E104", trouble.message, position, hint=trouble.hint)
 
     def _same_as_libyaml(self, event: yaml.Event) -> None:
         """Refuse what libyaml refuses, and the pure parser of PyYAML does not."""
@@ -172,10 +185,10 @@ class _Builder:
             if _SURROGATE.search(event.value):
                 found = _NO_CHARACTER.search(text, start, end)
                 raise self._no_character(found.start() if found else start)
-            if self.flow and event.style is None and re.match("[^ ]:[,?[\\]{}]", text[end - 1 :]):
-                raise _fail(
-                    "E104", syntax.COLON.message, self.source.at(end), hint=syntax.COLON.hint
-                )
+            colon = _LONE_COLON.match(text, end) if self.flow and event.style is None else None
+            if colon:
+                at, trouble = self.source.at(colon.end() - 1), syntax.COLON
+                raise _fail("E104", trouble.message, at, hint=trouble.hint)
         self.ended = end
 
     def _no_character(self, index: int) -> ArchcError:
@@ -191,12 +204,17 @@ class _Builder:
         if position.line > last.line:  # libyaml's end of a text without a last line end
             position = last
         opening = self.at(error.context_mark) if error.context_mark else position
-        before = self.source.line(position.line)[: position.column]
+        context = error.context or ""
+        if "tag" in context:
+            raise self._tag(opening)
+        if self.source.line(position.line)[position.column - 1 : position.column] == "?" and (
+            "flow" in context or "next token" in context
+        ):
+            raise self._question(position)
         trouble = syntax.explain(
             error.problem or "",
-            error.context or "",
+            context,
             same_line=opening.line == position.line and position != last,
-            tab="\t" in before and not before.strip(),
         )
         if trouble is syntax.DIRECTIVE:
             position = Position(self.source, position.line, 1)
@@ -210,10 +228,7 @@ class _Builder:
         rows = (Row(label=trouble.opening, position=opening),) if trouble.opening else ()
         return _fail("E104", trouble.message, position, rows=rows, hint=trouble.hint)
 
-    def _bad_character(self, error: yaml.reader.ReaderError) -> ArchcError:
-        found = _NOT_YAML.search(self.source.text)
-        if found is None:
-            return _fail("E109", f"{self.source.name} is no YAML text: {error.reason}", None)
+    def _bad_character(self, found: re.Match[str]) -> ArchcError:
         return _fail(
             "E109",
             f"U+{ord(found[0]):04X} is not allowed in YAML",
@@ -262,8 +277,7 @@ class _Builder:
         self.check_budget(position)
         tag = getattr(event, "tag", None)
         if tag is not None:
-            shown = tag.replace("tag:yaml.org,2002:", "!!", 1)
-            raise _fail("E106", f"the tag `{shown}` is not allowed", position, hint="remove it")
+            raise self._tag(position)
         anchor, before = getattr(event, "anchor", None), self.count
         if anchor is not None:
             self.anchors[anchor] = None
@@ -278,6 +292,12 @@ class _Builder:
         if anchor is not None:
             self.anchors[anchor] = (built, self.count - before + 1)
         return built
+
+    def _tag(self, position: Position) -> ArchcError:
+        written = self.source.line(position.line)[position.column - 1 :]
+        found = _TAG.search(written)
+        shown = f"the tag `{found[0]}`" if found else "a tag"
+        return _fail("E106", f"{shown} is not allowed", position, hint="remove it")
 
     def check_budget(self, position: Position) -> None:
         if self.count > MAX_NODES:
@@ -305,7 +325,7 @@ class _Builder:
         if self.flow and not event.value and _LOADER is yaml.SafeLoader:
             space = _SPACE.match(self.source.text, _index(event.start_mark))
             position = self.source.at(space.end()) if space else position
-        return Scalar(_core_value(event.value, position), event.value, position)
+        return Scalar(core_value(event.value, position), event.value, position)
 
     def sequence(self, position: Position, depth: int) -> Sequence:
         items = []
@@ -351,27 +371,6 @@ def _index(mark: Any) -> int:
     """Return where a mark is; libyaml's count bytes there, those of the pure parser characters."""
     index: int = mark.index
     return index
-
-
-def _core_value(text: str, position: Position) -> bool | int | float | str | None:
-    if text in _NULL:
-        return None
-    if text in _BOOL:
-        return _BOOL[text]
-    if _INT.fullmatch(text):
-        if len(text) > MAX_DIGITS:
-            raise _fail("E108", "this number is out of range", position)
-        return int(text)
-    if _FLOAT.fullmatch(text):
-        return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
-    if _RADIX.fullmatch(text):
-        raise _fail(
-            "E108",
-            f"`{text}` is a hexadecimal or octal number in YAML",
-            position,
-            hint=f"write numbers in decimal; a size that starts with 0 needs quotes: `'{text}'`",
-        )
-    return text
 
 
 def _unreadable(name: str, reason: str) -> ArchcError:

@@ -22,15 +22,11 @@ class Trouble:
 DIRECTIVE = Trouble("directives are not used in a spec", "remove this line")
 ESCAPE = Trouble("this escape is no character of YAML", "a backslash is written `\\\\`")
 COLON = Trouble("a space must follow this `:`", "text that holds a `:` can be put in quotes")
+QUESTION = Trouble("a `?` cannot stand here", "text that holds a `?` is put in quotes")
 
 
-def explain(problem: str, context: str, *, same_line: bool, tab: bool) -> Trouble:
-    """Put a parser's problem and context into words.
-
-    `same_line` tells that both lie on one line, `tab` that a tab stands before the problem.
-    """
-    if tab:
-        return Trouble("YAML forbids tabs for indentation", "indent with spaces")
+def explain(problem: str, context: str, *, same_line: bool) -> Trouble:
+    """Put a parser's problem and context into words; `same_line`: both lie on one line."""
     if "incompatible YAML document" in problem or "directive" in context:
         return DIRECTIVE
     if "escape" in problem or "hex" in problem:

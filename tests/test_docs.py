@@ -53,6 +53,7 @@ from archcompiler import (
     extends,
     infer,
     names,
+    scalars,
     source,
 )
 from archcompiler.backend import backend
@@ -439,7 +440,7 @@ def test_limits() -> None:
         "size of a file": f"{source.MAX_BYTES // 2**20} MiB",
         "depth of nesting in the text": f"{source.MAX_DEPTH} levels",
         "values in a file, aliases expanded": f"{source.MAX_NODES:,}",
-        "characters of a whole number": f"{source.MAX_DIGITS}",
+        "characters of a whole number": f"{scalars.MAX_DIGITS}",
         "a count or a size": f"{MAX_COUNT:,}",
         "characters of a name": f"{_longest_name()}",
         "specs that extend one another": f"{extends.MAX_SPECS}",

@@ -24,6 +24,10 @@ ODD = (
     "a:\n\tb: c", "@a", "`a", "a: %b", "a: x # c", "- a\n b", "a\nb: c", "{a: b", "[a",
     "{a b: c}", "--- a\n--- b", "a: !!str", "!<x> a", "a: \x85b", "a: \u2028b", "\ufeffa: b",
     "a: b\r\nc: d\re: f", "? [a]\n: b", "{? a : b}", "a: ''",
+    "{a: b?}", "{?a: b}", "[a?b, c]", "{a :}", "{a: !x,}", "{a: b}!x", "a:\tb", "a: b\t# c",
+    "a: b # \tc", "a: 'b\tc'", 'a: "b\tc"', "a: |\n  b\tc\n", "a: b\t", "a: b\n\t\nc: d",
+    "{a: b\tc", "a: 'b\t", "a: [b,\n\tc]", "a: \u2029b", "a: 'b\u2028c'", "a:\ufeffb",
+    "a: {b: c\x00", "a: {b\n\x00",
 )  # fmt: skip
 Read = list[object]
 
