@@ -5,7 +5,9 @@
 
 Each spec is built for each legal square from its minimum to `--largest`, with its training heads
 where these are legal, else without, and run. torch runs on the meta device, which computes shapes
-alone. TensorFlow computes; sizes whose code differs in nothing but the input's size share a model.
+alone. TensorFlow infers them, op by op, when a traced graph is imported with an image of another
+size; with `--compute` it computes values instead, which takes seconds a size. Sizes whose code
+differs in nothing but the input's size share a model.
 """
 
 from __future__ import annotations
@@ -98,9 +100,11 @@ def run_torch(model: ModuleType, _: str, network: Network) -> Shapes:
 class Keras:
     """Runs emitted Keras code, with one model for all sizes that have the same code."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, compute: bool = False) -> None:
+        self.compute = compute
         self.code = ""
         self.points: Any = None
+        self.graph: Graph | None = None
 
     def __call__(self, model: ModuleType, code: str, network: Network) -> Shapes:
         import keras
@@ -110,7 +114,10 @@ class Keras:
         if code != self.code:
             keras.backend.clear_session()
             self.points = self.built(model, None)
+            self.graph = None if self.compute or not self.points else Graph(self.points)
             self.code = code
+        if self.graph and (inferred := self.graph.shapes(shape)):
+            return inferred
         points = self.points or self.built(model, shape)
         found = points(tf.zeros((1, *shape)), training=False)
         return {k: tuple(v.shape[1:]) for k, v in found.items()}
@@ -127,7 +134,46 @@ class Keras:
             return None
 
 
-RUNS: Mapping[str, Callable[[], Run]] = {"torch": lambda: run_torch, "tensorflow": Keras}
+class Graph:
+    """A traced graph without its weights, whose shapes TensorFlow infers for any image."""
+
+    def __init__(self, points: Any) -> None:
+        import tensorflow as tf
+        from tensorflow.python.framework.convert_to_constants import (
+            convert_variables_to_constants_v2,
+        )
+
+        image = tf.TensorSpec((1, None, None, 3), tf.float32)
+        traced = tf.function(lambda x: points(x, training=False)).get_concrete_function(image)
+        frozen = convert_variables_to_constants_v2(traced)
+        self.names = tf.nest.flatten({k: k for k in traced.structured_outputs})
+        self.input, self.outputs = frozen.inputs[0].op.name, [o.name for o in frozen.outputs]
+        self.definition = frozen.graph.as_graph_def()
+        for node in self.definition.node:  # only the shapes of weights matter
+            if node.op == "Const" and node.attr["dtype"].type == tf.float32.as_datatype_enum:
+                node.op = "Placeholder"
+                node.attr["shape"].shape.CopyFrom(node.attr["value"].tensor.tensor_shape)
+                del node.attr["value"]
+
+    def shapes(self, image: tuple[int, ...]) -> Shapes | None:
+        """Return the shapes of all end points; None where one depends on values."""
+        import tensorflow as tf
+
+        with tf.Graph().as_default():
+            x = tf.compat.v1.placeholder(tf.float32, (1, *image))
+            found = tf.graph_util.import_graph_def(
+                self.definition, {self.input: x}, return_elements=self.outputs, name=""
+            )
+        if not all(tensor.shape.is_fully_defined() for tensor in found):
+            return None
+        pairs = zip(self.names, found, strict=True)
+        return {name: tuple(tensor.shape[1:]) for name, tensor in pairs}
+
+
+RUNS: Mapping[str, Callable[[bool], Run]] = {
+    "torch": lambda _: run_torch,
+    "tensorflow": lambda compute: Keras(compute=compute),
+}
 
 
 def sizeless(code: str) -> str:
@@ -143,9 +189,11 @@ def sizeless(code: str) -> str:
     return ast.unparse(tree)
 
 
-def compare(name: str, framework: str, sizes: Sizes, folder: Path) -> tuple[int, list[str]]:
+def compare(
+    name: str, framework: str, sizes: Sizes, folder: Path, *, compute: bool = False
+) -> tuple[int, list[str]]:
     """Build and run a spec at its sizes; return how many end points there were, and differences."""
-    run, points, wrong = RUNS[framework](), 0, []
+    run, points, wrong = RUNS[framework](compute), 0, []
     for size, network in networks(name, shipped()[name], sizes):
         own = folder / f"{framework}_{name}_{size}"
         own.mkdir()
@@ -170,6 +218,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--spec", choices=shipped(), action="append", help="else all of them")
     parser.add_argument("--largest", type=int, default=LARGEST)
     parser.add_argument("--sample", type=int, help="run so many, the smallest among them")
+    parser.add_argument("--compute", action="store_true", help="let TensorFlow compute values")
     given = parser.parse_args(arguments)
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     total, count, wrong = 0, 0, []
@@ -179,7 +228,7 @@ def main(arguments: list[str] | None = None) -> int:
             if given.sample is not None:
                 sizes = sizes.sample(given.sample, random.Random(f"{name} {framework}"))
             with tempfile.TemporaryDirectory(prefix="archc-") as folder:
-                points, found = compare(name, framework, sizes, Path(folder))
+                points, found = compare(name, framework, sizes, Path(folder), compute=given.compute)
             tried = len(sizes.training) + len(sizes.evaluation)
             print(*found, sep="\n", end="\n" if found else "")
             print(f"{framework} {name}: {tried} sizes, {points:,} shapes", flush=True)

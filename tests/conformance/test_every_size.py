@@ -28,7 +28,7 @@ def test_shapes_are_those_of_the_framework(framework: str, tmp_path: Path) -> No
     pytest.importorskip(framework)
     names = SPECS[framework]
     program = Path(__file__).with_name("every_size.py")
-    words = ["--backend", framework, "--sample", str(SAMPLE[framework])]
+    words = ["--backend", framework, "--sample", str(SAMPLE[framework]), "--compute"]
     settings = {"CUDA_VISIBLE_DEVICES": "", "KERAS_HOME": str(tmp_path)}
     run = subprocess.run(
         [sys.executable, program, *words, *(f"--spec={name}" for name in names)],
