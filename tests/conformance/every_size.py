@@ -104,21 +104,21 @@ class Keras:
         self.compute = compute
         self.code = ""
         self.points: Any = None
-        self.graph: Graph | None = None
+        self.graphs: dict[str, Graph] = {}
 
     def __call__(self, model: ModuleType, code: str, network: Network) -> Shapes:
         import keras
         import tensorflow as tf
 
         shape = tuple(network.input.shape)
-        if code != self.code:
+        if code not in self.graphs and code != self.code:
             keras.backend.clear_session()
-            self.points = self.built(model, None)
-            self.graph = None if self.compute or not self.points else Graph(self.points)
-            self.code = code
-        if self.graph and (inferred := self.graph.shapes(shape)):
+            self.points, self.code = self.built(model, None), code
+            if self.points and not self.compute:
+                self.graphs[code] = Graph(self.points)
+        if code in self.graphs and (inferred := self.graphs[code].shapes(shape)):
             return inferred
-        points = self.points or self.built(model, shape)
+        points = self.points if code == self.code and self.points else self.built(model, shape)
         found = points(tf.zeros((1, *shape)), training=False)
         return {k: tuple(v.shape[1:]) for k, v in found.items()}
 
