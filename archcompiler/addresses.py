@@ -15,7 +15,7 @@ from archcompiler.position import Position
 from archcompiler.source import Entry, Mapping
 from archcompiler.spec import Layer, Patch, Spec
 
-_NUMBERED = re.compile(r"(.+)_[0-9]+")
+NUMBERED = re.compile(r"(.+)_[0-9]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ class Addresses:
 
     def _names(self, start: str, name: str) -> Iterator[str]:
         """Yield the name of a copy's original, and the name itself."""
-        numbered = _NUMBERED.fullmatch(name)
+        numbered = NUMBERED.fullmatch(name)
         if numbered and join(start, name) not in self.written:
             known = self.written.get(join(start, numbered[1]))
             if known and known.layer and known.layer.repeat:

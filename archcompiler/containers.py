@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import ChainMap
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -74,6 +75,7 @@ class Containers:
             arguments = made[1] if made else {}
         elif layer.key == "layers":
             transparent = end_point and not layer.name and layer.end_point is None
+            inner = self.edits.inside(layer, inner)
             group = self._group(layer, path or "layers", inner, lists, top=transparent)
             graphs = (group,)
         else:
@@ -202,11 +204,11 @@ class Containers:
             self.report.error("E303", f"a block contains itself: {chain}", layer.block.position)
             return None
         # What enters the block is known by this port; `in_channels` inside means its channels.
-        scope = Scope({}, Port(path))
+        scope = Scope(ChainMap({}, self.scopes.of_spec(place.scope)), Port(path))
         arguments = self.scopes.arguments(layer, place.scope, scope, block.params)
         if arguments is None or self.scopes.circular(arguments, scope):
             return None
-        scope.params.update(self.scopes.of_spec(place.scope) | arguments)
+        scope.params.update(arguments)
         inside = Place(
             prefix=place.prefix,
             template=f"blocks/{name}",
@@ -225,6 +227,7 @@ class Containers:
         assert port is not None
         written = dataclasses.replace(written, defaults={}, name=None)
         if written.key == "layers":
+            inside = self.edits.inside(written, inside)
             layers, output = lists.layers(written.layers, port, inside)
         else:
             layers, output = lists.layers((written,), port, inside)

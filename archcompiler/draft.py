@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, MutableMapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -27,7 +27,7 @@ class Scope:
     `enters` is None at the top of a spec: there `in_channels` is that of the layer that asks.
     """
 
-    params: dict[str, Bound]
+    params: MutableMapping[str, Bound]
     enters: Port | None
 
 

@@ -20,9 +20,9 @@ from archcompiler.ops import BY_KEY
 from archcompiler.paths import Paths, join
 from archcompiler.position import Position, Source
 from archcompiler.references import Place
-from archcompiler.source import Entry, Node
+from archcompiler.source import Entry, Mapping, Node
 from archcompiler.spec import COMMON, CONTAINERS, Block, Branch, Head, Layer, Name, Patch, Spec
-from archcompiler.validate import Validator
+from archcompiler.validate import HEAD_KEYS, Validator
 
 OF_BLOCK = ("layers", "branches", "join", "split")
 """Keys of an instance that mean those of its block."""
@@ -33,6 +33,17 @@ MOST_READ_AGAIN = 50_000
 
 Found = tuple[Layer, Place]
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """A layer that later patches than the `last` may change; these `patches` made it what it is."""
+
+    layer: Layer
+    place: Place
+    last: int
+    instance: bool = False
+    patches: tuple[Patch, ...] = ()
 
 
 @dataclass(slots=True)
@@ -67,13 +78,14 @@ class Edits:
             if {"defaults", *OF_BLOCK} & patch.entries.keys():
                 self.below.setdefault(patch.path, []).append((".", patch.order))
         for part, order in self.born.items():
-            self.missing.gone.append((part.removeprefix("heads/"), order))
+            self.missing.lose(part.removeprefix("heads/"), order)
 
     # What stands at the top of a spec
 
     def roots(self, spec: Spec) -> Spec:
         """Apply the patches that address sections, heads and templates themselves."""
         sections = {"stem": spec.stem, "body": spec.body}
+        before: dict[str, tuple[Patch, ...]] = {}
         blocks, heads = dict(spec.blocks), {head.name.text: head for head in spec.heads}
         for patch in self.patches:
             first, _, rest = patch.path.partition("/")
@@ -82,8 +94,9 @@ class Edits:
             elif first == "blocks" and rest in blocks:
                 blocks[rest] = self._template(blocks[rest], patch)
             elif patch.path in heads:
-                head = self._head(heads.pop(patch.path), patch)
+                head = self._head(heads.pop(patch.path), patch, before.get(patch.path, ()))
                 heads |= {patch.path: head} if head else {}
+                before[patch.path] = (*before.get(patch.path, ()), patch)
         order = [head.name.text for head in spec.heads]
         kept = [heads[name] for name in order if name in heads]
         stem, body = sections["stem"], sections["body"]
@@ -93,6 +106,9 @@ class Edits:
         hint = f"write it anew: `{patch.path}: [...]`"
         if not self._may(patch, self.born[patch.path], ("set",), "a section", hint):
             return layer
+        if "layers" in patch.entries:
+            self.born[patch.path] = patch.order
+            self.missing.lose(patch.path, patch.order, patch)
         entry = Entry(
             patch.path, layer.position, rewrite.over(layer.node, patch.entries, self.report)
         )
@@ -107,18 +123,25 @@ class Edits:
         node = rewrite.over(block.node, patch.entries, self.report, ("params",))
         entry = Entry(block.name.text, block.name.position, node)
         self._note(block.layer, patch)
-        return self._checked(patch, node, lambda v: v.block(entry)) or block
+        found = self._checked(patch, node, lambda v: v.block(entry))
+        if found is None:
+            return block
+        layer = dataclasses.replace(found.layer, fresh=self._fresh(block.layer, patch, True))
+        return dataclasses.replace(found, layer=layer)
 
-    def _head(self, head: Head, patch: Patch) -> Head | None:
+    def _head(self, head: Head, patch: Patch, before: tuple[Patch, ...]) -> Head | None:
         part = f"heads/{head.name}"
         hint = "add one under `heads:`"
         if not self._may(patch, self.born[part], ("set", "replace", "remove"), "a head", hint):
             return head
         if patch.verb != "set":
             self.born[part] = patch.order
-            self.missing.take(patch)
+            self.missing.take(patch, before, kept=("from", *HEAD_KEYS))
         if patch.verb == "remove":
             return None
+        if patch.verb == "set" and not {"layers", "branches"}.isdisjoint(patch.entries):
+            self.born[part] = patch.order
+            self.missing.lose(f"{patch.path}/", patch.order, patch)
         node = rewrite.keyed(head.node, patch, self.report, head=True)
         entry = Entry(head.name.text, head.name.position, node)
         return self._checked(patch, node, lambda v: v.head(entry)) or head
@@ -151,37 +174,44 @@ class Edits:
     def _edited(
         self, layer: Layer, place: Place, instance: bool, *, templates: bool
     ) -> list[Found]:
-        before: list[Found] = []
-        after: list[Found] = []
+        """Return what the patches of a template, or of one place, make of a layer."""
+        found: list[Found] = []
         last = place.template_born if templates else place.born
-        while patch := self._next(layer.name, last, place, templates=templates):
-            last = patch.order
-            if patch.verb == "set":
-                layer = self._set(layer, patch, instance)
-            elif patch.verb == "before":
-                before += self._brought(patch, place, None, templates=templates)
-            elif patch.verb == "after":
-                after = self._brought(patch, place, None, templates=templates) + after
+        waiting = [_Piece(layer, place, last, instance=instance)]
+        while waiting:
+            piece = waiting.pop()
+            patch = self._next(piece.layer.name, piece.last, piece.place, templates=templates)
+            if patch is None:
+                found.append((piece.layer, piece.place))
             else:
-                self.missing.take(patch)
-                replaced = patch.verb == "replace"
-                here = self._brought(patch, place, layer, templates=templates) if replaced else []
-                return [*before, *here, *after]
-        return [*before, (layer, place), *after]
+                waiting += reversed(self._applied(piece, patch, templates))
+        return found
 
-    def _brought(
-        self, patch: Patch, place: Place, replaced: Layer | None, *, templates: bool
-    ) -> list[Found]:
-        """Return the layers that a patch brings in, with what later patches make of them."""
-        layers = self._content(patch)
+    def _applied(self, piece: _Piece, patch: Patch, templates: bool) -> list[_Piece]:
+        """Return what stands in a layer's place after one patch, for the later ones to go on."""
+        layer, place = piece.layer, piece.place
+        if patch.verb == "set":
+            layer = self._set(layer, patch, piece.instance, templates)
+            patches = (*piece.patches, patch)
+            return [dataclasses.replace(piece, layer=layer, last=patch.order, patches=patches)]
+        replaced = layer if patch.verb == "replace" else None
+        layers = self._content(patch) if patch.verb != "remove" else ()
         if replaced and layers:
-            layers = (rewrite.in_place(layers[0], replaced, single=len(layers) == 1), *layers[1:])
+            first = rewrite.in_place(layers[0], replaced, single=len(layers) == 1)
+            layers = (first, *layers[1:])
         if templates:
             place = dataclasses.replace(place, template_born=patch.order)
         else:
             place = dataclasses.replace(place, born=patch.order, template="")
-        edited = (self._edited(one, place, False, templates=templates) for one in layers)
-        return [found for pieces in edited for found in pieces]
+        alone = (patch,) if len(layers) == 1 else ()
+        brought = [_Piece(one, place, patch.order, patches=alone) for one in layers]
+        rest = dataclasses.replace(piece, last=patch.order)
+        if patch.verb == "before":
+            return [*brought, rest]
+        if patch.verb == "after":
+            return [rest, *brought]
+        self.missing.take(patch, piece.patches, kept=("from", "name"))
+        return brought
 
     def _content(self, patch: Patch) -> tuple[Layer, ...]:
         content = patch.content
@@ -207,7 +237,7 @@ class Edits:
         self.used.add(known[behind].order)
         return known[behind]
 
-    def _set(self, layer: Layer, patch: Patch, instance: bool) -> Layer:
+    def _set(self, layer: Layer, patch: Patch, instance: bool, templates: bool) -> Layer:
         others = [k for k in patch.entries if (k in BY_KEY or k in CONTAINERS) and k != layer.key]
         if layer.key == "block":
             others = [k for k in others if k not in OF_BLOCK]
@@ -224,10 +254,10 @@ class Edits:
                 "set `repeat` of the layer as it is written",
             )
         else:
-            return self._once(layer, patch, lambda: self._changed(layer, patch)) or layer
+            return self._once(layer, patch, lambda: self._changed(layer, patch, templates)) or layer
         return layer
 
-    def _changed(self, layer: Layer, patch: Patch) -> Layer | None:
+    def _changed(self, layer: Layer, patch: Patch, templates: bool) -> Layer | None:
         """Return a layer as a patch sets it; what it says of a block's own is kept for later."""
         entries = patch.entries
         of_block = [k for k in entries if k in OF_BLOCK] if layer.key == "block" else []
@@ -245,7 +275,26 @@ class Edits:
         own = {f: getattr(layer, f) for key, f in kept.items() if key not in entries}
         if "name" in entries:
             self.missing.away[patch.path] = Row(label="renamed", position=patch.position)
-        return dataclasses.replace(changed, of_block=layer.of_block, **own)
+        fresh = self._fresh(layer, patch, templates)
+        return dataclasses.replace(changed, of_block=layer.of_block, fresh=fresh, **own)
+
+    def _fresh(self, layer: Layer, patch: Patch, templates: bool) -> dict[str, tuple[int, bool]]:
+        """Note the lists that a patch writes anew: no earlier patch reaches into them."""
+        node = patch.entries["branches"].node if "branches" in patch.entries else None
+        names = [""] if "layers" in patch.entries else []
+        names += node.entries if isinstance(node, Mapping) else ()
+        for name in names:
+            self.missing.lose(f"{patch.path}/{name}", patch.order, patch)
+        return layer.fresh | dict.fromkeys(names, (patch.order, templates))
+
+    def inside(self, layer: Layer, place: Place, name: str = "") -> Place:
+        """Return the place of a container's layers, or of a branch of that name."""
+        order, templates = layer.fresh.get(name, (0, False))
+        if templates:
+            return dataclasses.replace(place, template_born=max(place.template_born, order))
+        if order:
+            return dataclasses.replace(place, born=max(place.born, order), template="")
+        return place
 
     # Branches and blocks
 
@@ -255,9 +304,10 @@ class Edits:
             return [(branch, place) for branch in layer.branches]
         found = []
         for branch in layer.branches:
-            kept: tuple[Branch, Place] | None = (branch, place)
+            own = self.inside(layer, place, branch.name.text)
+            kept: tuple[Branch, Place] | None = (branch, own)
             for templates in (True, False):
-                if kept and (place.template or not templates):
+                if kept and (own.template or not templates):
                     kept = self._branch(*kept, templates=templates)
             found += [kept] if kept else []
         return found
@@ -266,6 +316,7 @@ class Edits:
         self, branch: Branch, place: Place, *, templates: bool
     ) -> tuple[Branch, Place] | None:
         last = place.template_born if templates else place.born
+        patches: tuple[Patch, ...] = ()
         while patch := self._next(branch.name, last, place, templates=templates):
             last = patch.order
             if patch.verb in ("before", "after"):
@@ -277,9 +328,10 @@ class Edits:
                 )
                 continue
             if patch.verb != "set":
-                self.missing.take(patch)
+                self.missing.take(patch, patches)
             if patch.verb == "remove":
                 return None
+            patches = (*patches, patch)
             odd = [k for k in patch.entries if k not in OF_LIST]
             if not branch.single and odd:
                 inner = next((f", as `{patch.path}/{n.name}`" for n in branch.layers if n.name), "")
@@ -290,9 +342,12 @@ class Edits:
                 )
                 continue
             branch = self._once(branch, patch, partial(self._rewritten, branch, patch)) or branch
-            if patch.verb == "replace" and templates:
+            anew = patch.verb == "replace" or "layers" in patch.entries
+            if patch.verb == "set" and anew:
+                self.missing.lose(f"{patch.path}/", patch.order, patch)
+            if anew and templates:
                 place = dataclasses.replace(place, template_born=patch.order)
-            elif patch.verb == "replace":
+            elif anew:
                 place = dataclasses.replace(place, born=patch.order, template="")
         return branch, place
 
@@ -308,7 +363,7 @@ class Edits:
         """Return what an instance is made of, and its place, as far as patches say."""
         born = self.born.get(f"blocks/{block.name}", 0)
         if born:
-            self.missing.gone.append((f"{place.prefix}/", born))
+            self.missing.lose(f"{place.prefix}/", born)
         inside = block.layer
         for patch in layer.of_block:
             if patch.order > born:
@@ -328,7 +383,9 @@ class Edits:
         entries = {k: e for k, e in patch.entries.items() if k in OF_BLOCK}
         node = rewrite.over(layer.node, entries, self.report)
         self._note(layer, patch)
-        return self._checked(patch, node, partial(Validator.container, node=node))
+        found = self._checked(patch, node, partial(Validator.container, node=node))
+        fresh = self._fresh(layer, patch, False)
+        return found and dataclasses.replace(found, fresh=fresh)
 
     # What patches make
 
@@ -368,22 +425,28 @@ class Edits:
         code = "E310" if patch.by_command_line else "E319"
         self.report.error(code, message, patch.position, hint=hint)
 
-    def report_unused(self, paths: Paths, blocks: Collection[str]) -> None:
+    def report_unused(self, paths: Paths, blocks: Collection[str]) -> int:
         """Report patches to layers that there are not; `blocks` are those nothing uses.
 
-        What a base patches in a block that nothing uses any more is void.
+        What a base patches and its own variant does not have any more is a note; in a block that
+        nothing uses any more, it is void. Returns how many notes there are.
         """
         heads = [part.partition("/")[2] for part in self.born if part.startswith("heads/")]
+        notes = 0
         for patch in self.patches:
-            if taker := self.missing.undone(patch):
-                self.missing.report_undone(patch, taker, self.report)
-                continue
+            inherited = patch.position.source in self.bases
             first, _, rest = patch.path.partition("/")
-            idle = first == "blocks" and rest.partition("/")[0] in blocks
-            idle = idle and patch.position.source in self.bases
-            if patch.order in self.used or idle or self.missing.is_void(patch, heads):
+            idle = inherited and first == "blocks" and rest.partition("/")[0] in blocks
+            if taker := self.missing.undone.get(patch.order):
+                self.missing.report_undone(patch, taker, self.report)
+            elif patch.order in self.used or idle or self.missing.is_void(patch, heads):
                 continue
-            self.missing.report(patch, paths, blocks, self.report)
+            elif inherited:
+                self.missing.note(patch, self.report)
+                notes += 1
+            else:
+                self.missing.report(patch, paths, blocks, self.report)
+        return notes
 
 
 _DONE = {"set": "patched", "remove": "removed", "replace": "replaced"}

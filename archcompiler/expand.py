@@ -348,7 +348,7 @@ class _Expander:
         values = {
             k: b for k, b in {**defaults.get(op.key, {}), **own}.items() if b.value is not None
         }
-        self.scopes.take(op.key, defaults, values)
+        self.scopes.take(op.key, defaults, own, values["norm"].value if "norm" in values else None)
         if not place.blocks:
             self.scopes.note_bare(own.values())
         complete = self.requirements.check(op, layer, values)

@@ -24,6 +24,8 @@ OURS = ".archc-"
 NOT_A_FILE = "not a regular file"
 _MOST_BYTES = 1 << 20
 _WIDEST_VALUE = 100
+_LONGEST_NAME = 255
+"""So many bytes a file's name may have on every common file system."""
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -61,8 +63,13 @@ def read(path: Path) -> Manifest | None:
 
 def is_plain(name: str) -> bool:
     """Say whether `name` can only mean a file of archc's directly inside the output folder."""
-    parts = re.split(r"[/\\:\0]", name)
-    return len(parts) == 1 and name not in ("", ".", "..", MANIFEST) and not name.startswith(OURS)
+    parts = re.split(r"[/\\:\0\ud800-\udfff]", name)
+    return (
+        len(parts) == 1
+        and len(name.encode()) <= 255
+        and name not in ("", ".", "..", MANIFEST)
+        and not name.startswith(OURS)
+    )
 
 
 def sha256(data: bytes) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
+from archcompiler.addresses import NUMBERED
 from archcompiler.errors import Report, Row, did_you_mean
 from archcompiler.paths import Paths
-from archcompiler.position import Position, Source
+from archcompiler.position import Position
 from archcompiler.spec import Patch
 
 
@@ -15,10 +16,13 @@ from archcompiler.spec import Patch
 class Missing:
     """What patches took away or brought in, for those that address it too late or too early."""
 
-    gone: list[tuple[str, int]] = field(default_factory=list)
-    """Paths, and the order of what replaced or removed all below them."""
-    takers: dict[tuple[str, Source], Patch] = field(default_factory=dict)
-    """By path and file, the last patch that replaced or removed what was there."""
+    gone: dict[str, list[tuple[int, Patch | None]]] = field(default_factory=dict)
+    """By path, the order and the patch, if one, of what replaced or removed all from there on.
+
+    A path that ends in a slash means what is below it.
+    """
+    undone: dict[int, Patch] = field(default_factory=dict)
+    """By order, patches of which a later one of the same file leaves nothing."""
     away: dict[str, Row] = field(default_factory=dict)
     """By path, the patch that removed, replaced or renamed what was there."""
     repeats: dict[str, Position] = field(default_factory=dict)
@@ -26,55 +30,68 @@ class Missing:
     templates: dict[str, None] = field(default_factory=dict)
     """The paths of templates that patches could have."""
 
-    def take(self, patch: Patch) -> None:
-        """Note that what a patch addresses is gone, and what earlier patches did below it."""
-        self.gone.append((patch.path, patch.order))
-        self.takers[patch.path, patch.position.source] = patch
+    def lose(self, path: str, order: int, patch: Patch | None = None) -> None:
+        """Note that a file, or a patch, wrote anew or removed what was there."""
+        self.gone.setdefault(path, []).append((order, patch))
+
+    def take(self, patch: Patch, before: Iterable[Patch] = (), kept: Sequence[str] = ()) -> None:
+        """Note that what a patch addresses is gone, and what the patches `before` it did to it.
+
+        What replaces it has the keys `kept` of it.
+        """
+        self.lose(patch.path, patch.order, patch)
         self.away[patch.path] = Row(label=f"{patch.verb}d", position=patch.position)
+        for earlier in before:
+            survives = patch.verb == "replace" and not earlier.entries.keys().isdisjoint(kept)
+            if earlier.position.source == patch.position.source and not survives:
+                self.undone[earlier.order] = patch
 
     def is_void(self, patch: Patch, heads: Sequence[str]) -> bool:
-        """Tell whether what a patch addresses was replaced or removed by what comes later."""
-        first = patch.path.partition("/")[0]
-        trunk = first != "blocks" and first not in heads
-        for path, order in self.gone:
-            if order <= patch.order:
-                continue
-            inside = path.rstrip("/")
-            if path in ("stem", "body"):
-                if trunk:
-                    return True
-            elif patch.path.startswith(f"{inside}/") or patch.path == path:
-                return True
-        return False
+        """Tell whether what a patch addresses was replaced or removed by what comes later.
 
-    def undone(self, patch: Patch) -> Patch | None:
-        """Return a later patch of the same file that takes away all that a patch changed."""
-        around = [patch.path] if patch.verb == "set" else []
-        around += (patch.path[:n] for n, letter in enumerate(patch.path) if letter == "/")
-        for path in around:
-            taker = self.takers.get((path, patch.position.source))
-            if taker and taker.order > patch.order:
-                return taker
-        return None
+        A later patch of the same file should not do so: that is a mistake in one of them.
+        """
+        first = patch.path.partition("/")[0]
+        around = _around(patch.path)
+        if first != "blocks" and first not in heads:
+            around += ["stem", "body"]
+        source = patch.position.source
+        return any(
+            order > patch.order and not (taker and taker.position.source == source)
+            for path in around
+            for order, taker in self.gone.get(path, ())
+        )
 
     def report_undone(self, patch: Patch, taker: Patch, report: Report) -> None:
         """Say that nothing is left of what a patch did."""
-        code = "E310" if patch.by_command_line else "E318"
-        row = Row(label=f"{taker.verb}d", position=taker.position)
-        message = f"a later patch of this file takes `{patch.path}` away again"
+        label = "written anew" if taker.verb == "set" else f"{taker.verb}d"
+        row = Row(label=label, position=taker.position)
+        what = (
+            f"`{patch.path}` away again" if patch.verb == "set" else "away what this one brings in"
+        )
+        message = f"a later patch of this file takes {what}"
         hint = "remove this patch, or the later one"
-        report.error(code, message, patch.position, rows=[row], hint=hint)
+        report.error("E318", message, patch.position, rows=[row], hint=hint)
+
+    def note(self, patch: Patch, report: Report) -> None:
+        """Say that a variant has nothing that a patch of its base could change."""
+        report.note("E318", f"there is no layer `{patch.path}` any more", patch.position)
 
     def report(self, patch: Patch, paths: Paths, unused: Collection[str], report: Report) -> None:
         """Say that a path names nothing that its patch could change; `unused` are blocks."""
         path = patch.path
         parts = path.split("/")
         above = ["/".join(parts[:n]) for n in range(1, len(parts) + 1)]
+        gone = (found for around in _around(path) for found in self.gone.get(around, ()))
+        if taker := next((taker for order, taker in gone if taker and order > patch.order), None):
+            self.report_undone(patch, taker, report)
+            return
         taken = next((self.away[p] for p in above if p in self.away), None)
         inner = [p for p in paths.shown if p.startswith(f"{path}/")]
         known = list(self.templates) if path.startswith("blocks/") else paths.shown
-        counts = (self.repeats.get(p.rpartition("_")[0]) for p in above if p not in known)
-        row = taken or next((Row(label="repeated", position=at) for at in counts if at), None)
+        copies = [m[1] for p in above if (m := NUMBERED.fullmatch(p)) and m[1] in self.repeats]
+        repeat = Row(label="repeated", position=self.repeats[copies[0]]) if copies else None
+        row = taken or repeat
         message, hint = f"there is no layer `{path}`", None
         if path.startswith("blocks/") and parts[1] in unused:
             message, hint = f"no layer uses the block `{parts[1]}`", "remove the patch"
@@ -89,3 +106,10 @@ class Missing:
             hint = f"did you mean `{ends[0]}`?" if ends else did_you_mean(path, known)
         code = "E310" if patch.by_command_line else "E318"
         report.error(code, message, patch.position, rows=[row] if row else (), hint=hint)
+
+
+def _around(path: str) -> list[str]:
+    """Return the keys of `gone` that mean a path: it, what is around it, and what is below that."""
+    parts = path.split("/")
+    above = ["/".join(parts[:n]) for n in range(1, len(parts))]
+    return [path, *above, *(f"{p}/" for p in above)]

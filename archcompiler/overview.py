@@ -8,6 +8,7 @@ from archcompiler.addresses import Addresses
 from archcompiler.diagnostics import show
 from archcompiler.fields import shape_text, yaml_text
 from archcompiler.ir import Fork, Instance, Network, Node
+from archcompiler.merge import is_null
 from archcompiler.source import Mapping, Scalar
 from archcompiler.source import Node as SourceNode
 
@@ -32,10 +33,11 @@ def overview(path: str, places: Addresses, network: Network) -> list[str]:
         word = "instances" if what == "block" else "layers"
         about += _listed(word, uses) if uses else ["no use of it has this layer"]
         if not known:
-            first = next(n for n in nodes if n == uses[0] or n.startswith(f"{uses[0]}/"))
+            inner = (n for n in nodes if n == uses[0] or n.startswith(f"{uses[0]}/"))
+            first = next(inner, "")  # a branch may be empty
             what = what if first == uses[0] else "branch"
-            patch = f"written at {nodes[first].position} by a patch"
-            return [f"{path}  {what} of {network.name}", patch, "", *about]
+            at = f"at {nodes[first].position} " if first else ""
+            return [f"{path}  {what} of {network.name}", f"written {at}by a patch", "", *about]
     elif known and known.what == "repeated layer":
         what = known.what
         about = _listed("instances", [n for n in nodes if path in places.of(n)])
@@ -81,7 +83,7 @@ def _template(path: str, places: Addresses) -> Iterator[str]:
         given = patch.entries["params"].node if "params" in patch.entries else None
         for name, entry in given.entries.items() if isinstance(given, Mapping) else ():
             texts[name] = source_text(entry.node)
-            if texts[name] in ("null", "~", ""):
+            if is_null(entry.node):
                 del texts[name]
     yield from (f"param {name}: {text}" for name, text in texts.items())
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import ChainMap
+from collections.abc import Collection, Iterable, Iterator, MutableMapping
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
+from typing import cast
 
 from archcompiler.draft import Bound, BoundAttributes, BoundDefaults, DraftNorm, Scope
 from archcompiler.errors import Report, Row, did_you_mean
@@ -25,17 +27,19 @@ class Scopes:
     bare: dict[str, set[Position]] = field(default_factory=dict)
     read: dict[Scope, set[str]] = field(default_factory=dict)
     """By scope, the names that its expressions read."""
-    defaults: dict[Position, tuple[str, BoundAttributes]] = field(default_factory=dict)
-    """By the place of the first of them, all defaults of an op that an inner scope writes."""
-    _taken: dict[int, BoundAttributes] = field(default_factory=dict)
+    defaults: dict[Position, tuple[str, str, Position]] = field(default_factory=dict)
+    """By the place of a default of an inner scope: its op, its name, and the place of the first."""
+    _taken: dict[int, Bound] = field(default_factory=dict)
 
-    def bound(self, attribute: Attribute, scope: Scope, known: set[str] | None = None) -> Bound:
+    def bound(
+        self, attribute: Attribute, scope: Scope, known: Collection[str] | None = None
+    ) -> Bound:
         """Tie a written value to the scope that evaluates it; unknown names are errors."""
         value = attribute.value
         if isinstance(value, WrittenNorm):
             own = {k: self.bound(a, scope, known) for k, a in value.attributes.items()}
             return Bound(DraftNorm(value.key, own), attribute.position, scope)
-        names = known if known is not None else set(scope.params)
+        names = known if known is not None else scope.params
         for part in expressions(value):
             self.read.setdefault(scope, set()).update(part.names)
             for name in part.names:
@@ -47,7 +51,7 @@ class Scopes:
                         part.position,
                         rows=removed(self.spec, f"params/{name}"),
                         hint=did_you_mean(name, (*names, "in_channels"))
-                        or self._where_known(name, names),
+                        or self._where_known(name, {*names}),
                     )
         return Bound(value, attribute.position, scope)
 
@@ -89,25 +93,34 @@ class Scopes:
             bound = {k: self.bound(a, scope) for k, a in own.items()}
             result[op] = result.get(op, {}) | bound
             if bound and scope.enters:  # those at the top of a spec are its style
-                self.defaults[next(iter(bound.values())).position] = (op, bound)
+                first = next(iter(bound.values())).position
+                said = ((k, b) for k, b in bound.items() if b.value is not None)
+                self.defaults |= {b.position: (op, k, first) for k, b in said}
         return result
 
-    def take(self, op: str, defaults: BoundDefaults, values: BoundAttributes) -> None:
-        """Note that a layer of an op, with these attributes, takes its defaults and its norm's."""
-        norm = values["norm"].value if "norm" in values else None
+    def take(
+        self, op: str, defaults: BoundDefaults, own: BoundAttributes, norm: object = None
+    ) -> None:
+        """Note what a layer of an op, with attributes of its `own` and this norm, takes."""
         norms = NORMS if isinstance(norm, Expression) else [getattr(norm, "key", norm)]
         for key in (op, *norms):
-            found = defaults.get(str(key))
-            if found:
-                self._taken[id(found)] = found  # and so it lives, and nothing else has its id
+            said = own if key == op else getattr(norm, "attributes", {})
+            for name, bound in defaults.get(str(key), {}).items():
+                if name not in said:
+                    self._taken[id(bound)] = bound  # and so it lives: nothing else has its id
 
-    def idle(self) -> Iterator[tuple[str, BoundAttributes]]:
-        """Yield, by op, the defaults that no layer takes: none is there, or nearer ones say it."""
-        taken = {b.position for found in self._taken.values() for b in found.values()}
-        for op, bound in self.defaults.values():
-            found = {k: b for k, b in bound.items() if b.position not in taken}
-            if found:
-                yield op, found
+    def idle(self) -> Iterator[tuple[str, dict[str, Position]]]:
+        """Yield, by op, the defaults that no layer takes: none is there, or it says otherwise.
+
+        What a base wrote may be idle.
+        """
+        taken = {bound.position for bound in self._taken.values()}
+        found: dict[tuple[str, Position], dict[str, Position]] = {}
+        for position, (op, name, first) in self.defaults.items():
+            if position not in taken and position.source not in self.spec.bases:
+                found.setdefault((op, first), {})[name] = position
+        for (op, _), names in found.items():
+            yield op, names
 
     def structural(self, attribute: Attribute, scope: Scope) -> object:
         """Evaluate what the structure depends on; it cannot read `in_channels`."""
@@ -156,7 +169,7 @@ class Scopes:
             if given is not None and given.value is not None:
                 found[name] = self.bound(given, caller)
             elif default.value is not None:
-                known = {*params, *self.spec.params}
+                known = cast(Collection[str], ChainMap(params, self.spec.params))
                 found[name] = self.bound(default, scope, known)
             else:
                 complete = False
@@ -186,9 +199,9 @@ class Scopes:
             )
         return circle is not None
 
-    def of_spec(self, scope: Scope) -> BoundAttributes:
-        """Return the parameters of the spec, as a scope sees them."""
-        return {k: b for k, b in scope.params.items() if k in self.spec.params}
+    def of_spec(self, scope: Scope) -> MutableMapping[str, Bound]:
+        """Return the parameters of the spec, as a scope sees them: all instances share them."""
+        return scope.params.maps[-1] if isinstance(scope.params, ChainMap) else scope.params
 
     def note_bare(self, values: Iterable[Bound]) -> None:
         """Remember parameters that stand alone as attributes of a layer outside blocks."""

@@ -90,6 +90,8 @@ class Layer:
     split: Attributes | None = None
     block: Name | None = None
     arguments: Attributes = field(default_factory=dict)
+    fresh: dict[str, tuple[int, bool]] = field(default_factory=dict)
+    """By branch, or `` for its layers: which patch wrote them anew, if a template's."""
     of_block: tuple[Patch, ...] = ()
     """What patches set in this instance of what its block is made of."""
 

@@ -6,10 +6,11 @@ from archcompiler.containers import Containers
 from archcompiler.edits import Edits
 from archcompiler.errors import Report, did_you_mean, listed
 from archcompiler.ops import BY_KEY
+from archcompiler.overrides import COMMAND_LINE
 from archcompiler.paths import Paths
 from archcompiler.spec import Name, Spec
 
-_IDLE_HINT = "remove it: no such layer stands here, or defaults nearer to it win"
+_IDLE_HINT = "remove it: no such layer stands here, or all have it from nearer by"
 _HINT = "remove it, or move it under `x-unused:`"
 
 
@@ -22,10 +23,9 @@ def report_unused(
     many notes there are. Where something failed to expand, it may have used them.
     """
     unused = [name for name in spec.blocks if name not in containers.used_blocks]
-    edits.report_unused(paths, unused)
+    notes = edits.report_unused(paths, unused)
     if any(found.severity == "error" for found in report.diagnostics):
-        return 0
-    notes = 0
+        return notes
     for block in unused:
         message, position = f"no layer uses the block `{block}`", spec.blocks[block].name.position
         if position.source in spec.bases:
@@ -33,14 +33,17 @@ def report_unused(
             notes += 1
         else:
             report.error("E316", message, position, hint=_HINT)
+    # What one run changes may leave without use what the files are right to have.
+    by_command_line = any(patch.by_command_line for patch in spec.patches)
     for name in _unread(spec, containers):
-        if name.position.source not in spec.bases:
+        source = name.position.source
+        if source not in spec.bases and (source.name == COMMAND_LINE or not by_command_line):
             near = did_you_mean(name.text, [known for known in spec.params if known != name.text])
             message = f"nothing reads the parameter `{name}`"
             report.error("E320", message, name.position, hint=near or _HINT)
     for op, idle in containers.scopes.idle():
-        first = next(iter(idle.values())).position
-        if first.source not in spec.bases:
+        first = next(iter(idle.values()))
+        if first.source.name == COMMAND_LINE or not by_command_line:
             names = listed([f"`{op if name == BY_KEY[op].main else name}`" for name in idle])
             message = f"no layer takes {names} from the defaults of `{op}`"
             report.error("E321", message, first, hint=_IDLE_HINT)

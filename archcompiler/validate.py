@@ -16,7 +16,7 @@ from archcompiler.layers import Layers
 from archcompiler.merge import Merged
 from archcompiler.names import IDENTIFIER
 from archcompiler.position import Position
-from archcompiler.source import Entry, Mapping, Node, Scalar
+from archcompiler.source import MAX_DEPTH, Entry, Mapping, Node, Scalar
 from archcompiler.spec import Attribute, Attributes, Block, Head, Layer, Patch, Spec, Verb
 
 TOP = (
@@ -252,6 +252,10 @@ class Validator(Layers):
         node = verb.node
         if isinstance(node, Scalar) and isinstance(node.value, str):
             parts = node.value.split("/")
+            if len(parts) > MAX_DEPTH:
+                message = f"`{verb.key}`: nothing is deeper than {MAX_DEPTH} names"
+                self.report.error("E211", message, node.position)
+                return None
             if all(IDENTIFIER.fullmatch(p) for p in parts):
                 return node.value
         written = node.value if isinstance(node, Scalar) else None
