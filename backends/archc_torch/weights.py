@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -50,6 +51,11 @@ class InitLines:
     constants: tuple[str, ...]
     helpers: tuple[str, ...]
     lines: tuple[str, ...]
+
+    @property
+    def by_name(self) -> bool:
+        """Tell whether a module's name says how it is drawn."""
+        return any(re.search(r"\bname\b", line) for line in self.lines)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,7 +229,7 @@ _GROUPS = (
     "        ]",
 )
 _GROUPS_BY_NAME = (
-    '        """Return the optimizer\'s groups: kernels decay, and what is in OTHER_DECAY."""',
+    '        """Return the optimizer\'s groups: kernels decay, except as OTHER_DECAY says."""',
     "        groups: dict[float, list[nn.Parameter]] = {}",
     "        for name, parameter in self.named_parameters():",
     "            usual = weight_decay if parameter.ndim > 1 else 0.0",

@@ -27,7 +27,9 @@ def without_idle(spec: dict[str, Any]) -> dict[str, Any]:
             idle = {d.position for d in error.diagnostics if d.code == "E321"}
             if not idle:
                 return spec
-            spec = _dropped(spec, node, idle)
+            before, spec = spec, _dropped(spec, node, idle)
+            if spec == before:  # else this would not end
+                raise
         else:
             return spec
 

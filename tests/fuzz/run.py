@@ -155,14 +155,16 @@ def loaders(draw: random.Random, texts: list[str]) -> tuple[bytes, str]:
     import yaml
 
     data, read = mutated(draw.choice(texts), draw), []
-    for loader in (yaml.CSafeLoader, yaml.SafeLoader):
-        source._LOADER = loader
-        try:
-            read.append(repr(source.parse(source.decode(data, "spec.yaml"), "spec.yaml")))
-        except ArchcError as error:
-            found = error.diagnostics[0]
-            read.append(f"{found.code} {found.position} {found.message}")
-    source._LOADER = yaml.CSafeLoader
+    try:
+        for loader in (yaml.CSafeLoader, yaml.SafeLoader):
+            source._LOADER = loader
+            try:
+                read.append(repr(source.parse(source.decode(data, "spec.yaml"), "spec.yaml")))
+            except ArchcError as error:
+                found = error.diagnostics[0]
+                read.append(f"{found.code} {found.position} {found.message}")
+    finally:
+        source._LOADER = yaml.CSafeLoader
     return data, "alike" if read[0] == read[1] else "not alike"
 
 
@@ -190,11 +192,14 @@ def run(
         found[outcome] += 1
         if tidy and number % 50 == 0:  # the collector rests while archc works
             gc.collect()
+        if tidy and number % 50_000 == 0 < number:
+            print(f"{number:,} done", file=sys.stderr, flush=True)
         if keep and outcome.startswith(("CRASH", "accepted", "other", "not")):
             keep.mkdir(parents=True, exist_ok=True)
             draw = random.Random(f"{mode} {seed} {number}")
             if not data and mode == "mutate":
                 data = mutated(draw.choice(texts), draw)
+            data = data or f"{mode} {seed} {number}: {outcome}".encode()
             (keep / f"{mode}_{seed}_{number}.yaml").write_bytes(data)
     return found
 
@@ -209,7 +214,7 @@ def main() -> int:
     args = parser.parse_args()
     start = time.process_time()
     found = run(args.mode, args.seed, args.count, args.keep, tidy=True)
-    bad = sum(n for what, n in found.items() if what.startswith(("CRASH", "accepted")))
+    bad = sum(n for what, n in found.items() if what.startswith(("CRASH", "accepted", "not")))
     for what, number in found.most_common(25):
         print(f"{number:>9,}  {what}")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
