@@ -26,6 +26,8 @@ class Blame:
     """Where the spec says what it extends."""
     patched: Mapping[Position, Sequence[Row]] = field(default_factory=dict)
     """By place of a layer, the patches that set something of it."""
+    taking: Collection[Row] = ()
+    """Those of them that take something back."""
     patches: Sequence[Row] = ()
     """All patches of the spec itself and of the command line: what they do, and their paths."""
 
@@ -38,8 +40,8 @@ class Blame:
         patches = [row for at in places for row in self.patched.get(at, ())]
         rows = tuple(row for row in dict.fromkeys(patches) if row not in found.rows)
         hint = found.hint
-        if rows and found.code in UNSETS:
-            hint = "the patch takes away what is needed; leave it, or give another"
+        if found.code in UNSETS and any(row in self.taking for row in rows):
+            hint = "null there takes away what is needed; leave it, or give another"
         places += [row.position for row in rows if row.position]
         if places and self.extends and all(p.source in self.bases for p in places):
             rows += self._likely(found, self.extends)

@@ -15,7 +15,9 @@ from typing import TypeVar, cast
 
 from archcompiler import rewrite
 from archcompiler.errors import Report, Row
+from archcompiler.merge import is_null
 from archcompiler.missing import Missing
+from archcompiler.op import attributes
 from archcompiler.ops import BY_KEY
 from archcompiler.paths import Paths, join
 from archcompiler.position import Position, Source
@@ -61,6 +63,8 @@ class Edits:
     used: set[int] = field(default_factory=set)
     patched: dict[Position, list[Row]] = field(default_factory=dict)
     """By place of a layer, the patches that set something of it."""
+    taking: set[Row] = field(default_factory=set)
+    """Those that take something back."""
     below: dict[str, list[tuple[str, int]]] = field(default_factory=dict)
     """By path, what patches address from there, and their order."""
     _by_path: dict[str, list[Patch]] = field(default_factory=dict)
@@ -267,6 +271,13 @@ class Edits:
             entries = {k: e for k, e in entries.items() if k not in of_block}
         if not entries:
             return layer
+        known = attributes(BY_KEY[layer.key]) if layer.key in BY_KEY else ()
+        for key, entry in entries.items():
+            if is_null(entry.node) and key in known and key not in layer.node.entries:
+                message = f"`{patch.path}` does not say `{key}` itself, so null takes nothing back"
+                hint = f"what it has comes from defaults: give another value, as `{key}: ...`"
+                self._refuse(patch, message, hint)
+                return None
         node = rewrite.over(layer.node, entries, self.report)
         changed = self._checked(patch, node, lambda v: v.layer(node))
         if changed is None:
@@ -418,6 +429,8 @@ class Edits:
         row = edit_row(patch)
         rows = self.patched.setdefault(layer.position, [])
         rows += [row] if row not in rows[-1:] else []
+        if any(map(rewrite.has_null, patch.entries.values())):
+            self.taking.add(row)
 
     # What cannot be
 

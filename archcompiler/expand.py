@@ -134,7 +134,8 @@ class _Expander:
     def blame(self) -> Blame:
         own = [p for p in self.spec.patches if p.position.source not in self.spec.bases]
         patches = tuple(map(edit_row, own))
-        return Blame(self.spec.bases, self.spec.extends, self.edits.patched, patches)
+        edits = self.edits
+        return Blame(self.spec.bases, self.spec.extends, edits.patched, edits.taking, patches)
 
     # Sections and heads
 

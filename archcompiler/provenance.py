@@ -82,11 +82,17 @@ class Provenance:
 
     def _near(self, path: str, nodes: list[str]) -> str:
         """Return a hint: a layer of that name, or what the deepest part that there is holds."""
+        parts = path.split("/")
+        above = ("/".join(parts[:n]) for n in range(len(parts), 0, -1))
+        taken = [patch for one in above for patch in self.places.removals(one)]
+        if taken and path in self.places.written:
+            return f"it was removed at {taken[0].position}"
         inner = [n for n in nodes if n.lower().endswith(f"/{path.lower()}")]
         if inner:
             return f"did you mean `{inner[0]}`?"
         brought = of_templates(self.network) if path.startswith("blocks/") else ()
         known = dict.fromkeys([*self.places.written, *brought, *nodes])
+        known.pop(path, None)
         around = path.rpartition("/")[0]
         while around and not any(n.startswith(f"{around}/") for n in known):
             around = around.rpartition("/")[0]

@@ -69,6 +69,18 @@ def in_place(layer: Layer, replaced: Layer, *, single: bool) -> Layer:
     return layer
 
 
+def has_null(entry: Entry) -> bool:
+    """Tell whether an entry takes something back: it is null, or holds one."""
+    todo = [entry.node]
+    while todo:
+        node = todo.pop()
+        if merge.is_null(node):
+            return True
+        if isinstance(node, Mapping):
+            todo += [inner.node for inner in node.entries.values()]
+    return False
+
+
 def size(node: Node) -> int:
     """Return how many values a node has, itself included."""
     count, todo = 0, [node]

@@ -15,6 +15,8 @@ from archcompiler.expression import Value
 from archcompiler.layers import Layers
 from archcompiler.merge import Merged
 from archcompiler.names import IDENTIFIER
+from archcompiler.op import attributes
+from archcompiler.ops import OPS
 from archcompiler.position import Position
 from archcompiler.source import MAX_DEPTH, Entry, Mapping, Node, Scalar
 from archcompiler.spec import Attribute, Attributes, Block, Head, Layer, Patch, Spec, Verb
@@ -265,9 +267,17 @@ class Validator(Layers):
             "E211",
             f"`{verb.key}`: expected a path like Mixed_7c/Branch_3 or blocks/inception_c/Branch_3",
             node.position,
-            hint=f"write `{'/'.join(parts)}`" if right else _nameless(written),
+            hint=_dotted(verb.key, parts) if right else _nameless(written),
         )
         return None
+
+
+def _dotted(verb: str, parts: list[str]) -> str:
+    """Return what was meant by a path with dots: on a command line the last is an attribute."""
+    *path, last = parts
+    if verb == "set" and path and any(last in attributes(op) or last == op.key for op in OPS):
+        return f"write `{{set: {'/'.join(path)}, {last}: ...}}`"
+    return f"write `{'/'.join(parts)}`"
 
 
 def _nameless(path: object) -> str | None:

@@ -65,7 +65,7 @@ class Values:
                     "E202",
                     f"`{item.key}` is no op, and defaults are by op",
                     item.position,
-                    hint=op_hint(item.key, BY_KEY),
+                    hint=_by_op(item.key) or op_hint(item.key, BY_KEY),
                 )
             elif isinstance(item.node, Mapping):
                 found[item.key] = self.op_defaults(op, item.node)
@@ -364,4 +364,18 @@ def default_hint(op: type[Op]) -> Callable[[str], str | None]:
 
 def argument_hint(key: str) -> Callable[[str], str | None]:
     """Return what says where a block's parameters are given."""
-    return lambda word: f"a parameter goes in `with: {{{word}: ...}}`" if key == "block" else None
+
+    def hint(word: str) -> str | None:
+        if key != "block":
+            return None
+        if word == "params":
+            return "an instance gives its block's parameters `with: {NAME: ...}`"
+        return f"a parameter goes in `with: {{{word}: ...}}`"
+
+    return hint
+
+
+def _by_op(word: str) -> str | None:
+    """Return a hint where somebody gives an attribute to all ops at once."""
+    having = [op.key for op in BY_KEY.values() if word in attributes(op)]
+    return f"say of which op: `{having[0]}: {{{word}: ...}}`" if having else None

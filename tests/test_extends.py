@@ -164,3 +164,42 @@ def test_patches_times_layers_have_a_budget(form: str, tmp_path: Path) -> None:
     (found,) = caught.value.diagnostics
     assert found.code == "E304"
     assert found.message == "patches change more than 50,000 values"
+
+
+@pytest.mark.parametrize("verb", ["after: L{}, insert", "before: L{}, insert", "replace: L{}, by"])
+def test_patches_of_what_patches_brought_in_follow_each_other_for_long(verb: str) -> None:
+    """Each patch addresses what the one before brought in: no recursion a patch."""
+    written = "patch:\n" + "".join(
+        f"  - {{{verb.format(n)}: {{identity, name: L{n + 1}}}}}\n" for n in range(1500)
+    )
+    text = f"archc: 1\nname: n\ninput: 8x8x3\nstem: []\nbody: [{{identity, name: L0}}]\n{written}"
+    text += "heads: {Logits: [global_avg_pool]}\n"
+    if verb.startswith("replace"):
+        with pytest.raises(ArchcError) as caught:
+            compile_node(source.parse(text, "n.yaml"), source="n.yaml")
+        assert {d.code for d in caught.value.diagnostics} == {"E318"}
+    else:
+        network = compile_node(source.parse(text, "n.yaml"), source="n.yaml").network
+        assert sum(node.op.key == "identity" for node in network.walk()) == 1501
+
+
+def test_a_path_is_no_deeper_than_layers() -> None:
+    path = "/".join(["a"] * 100_000)
+    text = f"archc: 1\nname: n\nextends: inception_v3\npatch: [{{set: {path}, kernel: 3}}]\n"
+    with pytest.raises(ArchcError) as caught:
+        compile_node(source.parse(text, "n.yaml"), source="n.yaml")
+    assert [d.code for d in caught.value.diagnostics] == ["E211"]
+
+
+def test_instances_share_the_parameters_of_the_spec() -> None:
+    """Ten thousand parameters times ten thousand instances are not copied."""
+    params = ", ".join(f"p{n}: 1" for n in range(10_000))
+    text = (
+        f"archc: 1\nname: n\ninput: 8x8x3\nparams: {{{params}}}\n"
+        "blocks: {c: {layers: [{identity, name: a}]}}\nstem: []\n"
+        "body: [{block: c, name: M, repeat: 10000}]\n"
+        "heads: {Logits: [global_avg_pool]}\n"
+    )
+    with pytest.raises(ArchcError) as caught:
+        compile_node(source.parse(text, "n.yaml"), source="n.yaml")
+    assert {d.code for d in caught.value.diagnostics} == {"E320"}  # after all are expanded
