@@ -9,9 +9,10 @@ from __future__ import annotations
 import ast
 import math
 import operator
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 
 from archcompiler.position import Position
 
@@ -70,14 +71,16 @@ def parse(text: str, position: Position) -> Expression:
     return Expression(text, tuple(names), position)
 
 
-@cache
+@lru_cache(maxsize=10_000)
 def _tree(text: str) -> ast.expr:
     if len(text) > MAX_LENGTH:
         raise ExpressionError(f"an expression has at most {MAX_LENGTH} characters")
     if not text:
         raise ExpressionError("an expression needs something behind the `$`")
     try:
-        tree = ast.parse(text, mode="eval").body
+        with warnings.catch_warnings():  # `3if` is no expression anyway
+            warnings.simplefilter("ignore", SyntaxWarning)
+            tree = ast.parse(text, mode="eval").body
     except (SyntaxError, ValueError, MemoryError, RecursionError):
         raise ExpressionError(f"`{text}` is not an expression") from None
     nodes = list(ast.walk(tree))

@@ -108,7 +108,7 @@ def _change(root: Any, draw: random.Random) -> None:
         return
     (holder, key), (other, index) = draw.choice(places), draw.choice(places)
     changes: tuple[Callable[[], object], ...] = (
-        lambda: holder.__setitem__(key, draw.choice(VALUES)),
+        lambda: holder.__setitem__(key, copied(draw.choice(VALUES))),
         lambda: holder.__setitem__(key, copied(other[index])),
         lambda: holder.pop(key),
         lambda: holder.__setitem__(key, [copied(holder[key])]),
