@@ -23,8 +23,8 @@ from archcompiler.paths import Paths, join
 from archcompiler.position import Position, Source
 from archcompiler.references import Place
 from archcompiler.source import Entry, Mapping, Node
-from archcompiler.spec import COMMON, CONTAINERS, Block, Branch, Head, Layer, Name, Patch, Spec
-from archcompiler.validate import HEAD_KEYS, Validator
+from archcompiler.spec import COMMON, CONTAINERS, Block, Branch, Layer, Name, Patch
+from archcompiler.validate import Validator
 
 OF_BLOCK = ("layers", "branches", "join", "split")
 """Keys of an instance that mean those of its block."""
@@ -83,83 +83,6 @@ class Edits:
                 self.below.setdefault(patch.path, []).append((".", patch.order))
         for part, order in self.born.items():
             self.missing.lose(part.removeprefix("heads/"), order)
-
-    # What stands at the top of a spec
-
-    def roots(self, spec: Spec) -> Spec:
-        """Apply the patches that address sections, heads and templates themselves."""
-        sections = {"stem": spec.stem, "body": spec.body}
-        before: dict[str, tuple[Patch, ...]] = {}
-        blocks, heads = dict(spec.blocks), {head.name.text: head for head in spec.heads}
-        for patch in self.patches:
-            first, _, rest = patch.path.partition("/")
-            if patch.path in sections:
-                sections[patch.path] = self._section(sections[patch.path], patch)
-            elif first == "blocks" and rest in blocks:
-                blocks[rest] = self._template(blocks[rest], patch)
-            elif patch.path in heads:
-                head = self._head(heads.pop(patch.path), patch, before.get(patch.path, ()))
-                heads |= {patch.path: head} if head else {}
-                before[patch.path] = (*before.get(patch.path, ()), patch)
-        order = [head.name.text for head in spec.heads]
-        kept = [heads[name] for name in order if name in heads]
-        stem, body = sections["stem"], sections["body"]
-        return dataclasses.replace(spec, blocks=blocks, heads=tuple(kept), stem=stem, body=body)
-
-    def _section(self, layer: Layer, patch: Patch) -> Layer:
-        hint = f"write it anew: `{patch.path}: [...]`"
-        if not self._may(patch, self.born[patch.path], ("set",), "a section", hint):
-            return layer
-        if "layers" in patch.entries:
-            self.born[patch.path] = patch.order
-            self.missing.lose(patch.path, patch.order, patch)
-        entry = Entry(
-            patch.path, layer.position, rewrite.over(layer.node, patch.entries, self.report)
-        )
-        return self._checked(patch, entry.node, lambda v: v.section(entry)) or layer
-
-    def _template(self, block: Block, patch: Patch) -> Block:
-        hint = f"write it anew: `blocks: {{{block.name}: ...}}`"
-        if patch.verb == "remove":
-            hint = f"write `blocks: {{{block.name}: null}}`"
-        if not self._may(patch, self.born[patch.path], ("set",), "a block", hint):
-            return block
-        node = rewrite.over(block.node, patch.entries, self.report, ("params",))
-        entry = Entry(block.name.text, block.name.position, node)
-        self._note(block.layer, patch)
-        found = self._checked(patch, node, lambda v: v.block(entry))
-        if found is None:
-            return block
-        layer = dataclasses.replace(found.layer, fresh=self._fresh(block.layer, patch, True))
-        return dataclasses.replace(found, layer=layer)
-
-    def _head(self, head: Head, patch: Patch, before: tuple[Patch, ...]) -> Head | None:
-        part = f"heads/{head.name}"
-        hint = "add one under `heads:`"
-        if not self._may(patch, self.born[part], ("set", "replace", "remove"), "a head", hint):
-            return head
-        if patch.verb != "set":
-            self.born[part] = patch.order
-            self.missing.take(patch, before, kept=("from", *HEAD_KEYS))
-        if patch.verb == "remove":
-            return None
-        if patch.verb == "set" and not {"layers", "branches"}.isdisjoint(patch.entries):
-            self.born[part] = patch.order
-            self.missing.lose(f"{patch.path}/", patch.order, patch)
-        node = rewrite.keyed(head.node, patch, self.report, head=True)
-        entry = Entry(head.name.text, head.name.position, node)
-        return self._checked(patch, node, lambda v: v.head(entry)) or head
-
-    def _may(self, patch: Patch, born: int, verbs: tuple[str, ...], what: str, hint: str) -> bool:
-        """Tell whether a patch comes after its target, and refuse a verb that cannot be."""
-        if patch.order <= born:
-            return False
-        self.used.add(patch.order)
-        if patch.verb in verbs:
-            return True
-        message = f"`{patch.path}` is {what}, which `{patch.verb}` cannot address"
-        self._refuse(patch, message, hint)
-        return False
 
     # Lists of layers
 
@@ -222,7 +145,7 @@ class Edits:
         assert content is not None
         return (
             self._once(
-                content, patch, lambda: self._checked(patch, content, lambda v: v.sequence(content))
+                content, patch, lambda: self.checked(patch, content, lambda v: v.sequence(content))
             )
             or ()
         )
@@ -246,13 +169,13 @@ class Edits:
         if layer.key == "block":
             others = [k for k in others if k not in OF_BLOCK]
         if others:
-            self._refuse(
+            self.refuse(
                 patch,
                 f"`{patch.path}` is `{layer.key}`, and `set` cannot make it `{others[0]}`",
                 f"replace it: `{{replace: {patch.path}, by: {{{others[0]}: ...}}}}`",
             )
         elif instance and "repeat" in patch.entries:
-            self._refuse(
+            self.refuse(
                 patch,
                 f"`{patch.path}` is one of a repeated layer",
                 "set `repeat` of the layer as it is written",
@@ -265,7 +188,7 @@ class Edits:
         """Return a layer as a patch sets it; what it says of a block's own is kept for later."""
         entries = patch.entries
         of_block = [k for k in entries if k in OF_BLOCK] if layer.key == "block" else []
-        self._note(layer, patch)
+        self.note(layer, patch)
         if of_block:
             layer = dataclasses.replace(layer, of_block=(*layer.of_block, patch))
             entries = {k: e for k, e in entries.items() if k not in of_block}
@@ -276,20 +199,20 @@ class Edits:
             if is_null(entry.node) and key in known and key not in layer.node.entries:
                 message = f"`{patch.path}` does not say `{key}` itself, so null takes nothing back"
                 hint = f"what it has comes from defaults: give another value, as `{key}: ...`"
-                self._refuse(patch, message, hint)
+                self.refuse(patch, message, hint)
                 return None
         node = rewrite.over(layer.node, entries, self.report)
-        changed = self._checked(patch, node, lambda v: v.layer(node))
+        changed = self.checked(patch, node, lambda v: v.layer(node))
         if changed is None:
             return None
         kept = {"name": "name", "repeat": "repeat", "expect": "expect", "from": "sources"}
         own = {f: getattr(layer, f) for key, f in kept.items() if key not in entries}
         if "name" in entries:
             self.missing.away[patch.path] = Row(label="renamed", position=patch.position)
-        fresh = self._fresh(layer, patch, templates)
+        fresh = self.fresh(layer, patch, templates)
         return dataclasses.replace(changed, of_block=layer.of_block, fresh=fresh, **own)
 
-    def _fresh(self, layer: Layer, patch: Patch, templates: bool) -> dict[str, tuple[int, bool]]:
+    def fresh(self, layer: Layer, patch: Patch, templates: bool) -> dict[str, tuple[int, bool]]:
         """Note the lists that a patch writes anew: no earlier patch reaches into them."""
         node = patch.entries["branches"].node if "branches" in patch.entries else None
         names = [""] if "layers" in patch.entries else []
@@ -331,7 +254,7 @@ class Edits:
         while patch := self._next(branch.name, last, place, templates=templates):
             last = patch.order
             if patch.verb in ("before", "after"):
-                self._refuse(
+                self.refuse(
                     patch,
                     f"`{patch.path}` is a branch, which `{patch.verb}` cannot address",
                     "address a layer in it; a branch is added by "
@@ -346,7 +269,7 @@ class Edits:
             odd = [k for k in patch.entries if k not in OF_LIST]
             if not branch.single and odd:
                 inner = next((f", as `{patch.path}/{n.name}`" for n in branch.layers if n.name), "")
-                self._refuse(
+                self.refuse(
                     patch,
                     f"`{patch.path}` is a list of layers and has no `{odd[0]}`",
                     f"name a layer in it{inner}",
@@ -367,8 +290,8 @@ class Edits:
         node = rewrite.keyed(branch.node, patch, self.report)
         entry = Entry(branch.name.text, branch.name.position, node)
         for layer in branch.layers:
-            self._note(layer, patch)
-        return self._checked(patch, node, partial(Validator.branch, entry=entry))
+            self.note(layer, patch)
+        return self.checked(patch, node, partial(Validator.branch, entry=entry))
 
     def block(self, layer: Layer, block: Block, place: Place) -> tuple[Layer, Place]:
         """Return what an instance is made of, and its place, as far as patches say."""
@@ -393,9 +316,9 @@ class Edits:
         """Return a block's container as a patch of an instance sets it."""
         entries = {k: e for k, e in patch.entries.items() if k in OF_BLOCK}
         node = rewrite.over(layer.node, entries, self.report)
-        self._note(layer, patch)
-        found = self._checked(patch, node, partial(Validator.container, node=node))
-        fresh = self._fresh(layer, patch, False)
+        self.note(layer, patch)
+        found = self.checked(patch, node, partial(Validator.container, node=node))
+        fresh = self.fresh(layer, patch, False)
         return found and dataclasses.replace(found, fresh=fresh)
 
     # What patches make
@@ -407,7 +330,7 @@ class Edits:
             self._made[key] = (target, make())  # with the target, whose identity must stay
         return cast(T, self._made[key][1])
 
-    def _checked(self, patch: Patch, node: Node, read: Callable[[Validator], T | None]) -> T | None:
+    def checked(self, patch: Patch, node: Node, read: Callable[[Validator], T | None]) -> T | None:
         """Read what a patch made; a mistake that lies outside the patch names it."""
         self._read_again += rewrite.size(node)
         if self._read_again > MOST_READ_AGAIN:
@@ -424,7 +347,7 @@ class Edits:
             self.report.add(problem)
         return None if inner.diagnostics else found
 
-    def _note(self, layer: Layer, patch: Patch) -> None:
+    def note(self, layer: Layer, patch: Patch) -> None:
         """Note that a patch sets something of a layer."""
         row = edit_row(patch)
         rows = self.patched.setdefault(layer.position, [])
@@ -434,7 +357,8 @@ class Edits:
 
     # What cannot be
 
-    def _refuse(self, patch: Patch, message: str, hint: str | None) -> None:
+    def refuse(self, patch: Patch, message: str, hint: str | None) -> None:
+        """Report a patch that cannot be: E310 where the command line says it, else E319."""
         code = "E310" if patch.by_command_line else "E319"
         self.report.error(code, message, patch.position, hint=hint)
 

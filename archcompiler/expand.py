@@ -37,6 +37,7 @@ from archcompiler.paths import Paths, join
 from archcompiler.position import Position
 from archcompiler.references import Frames, Place, References
 from archcompiler.requirements import Requirements
+from archcompiler.roots import roots
 from archcompiler.scopes import Scopes
 from archcompiler.spec import Head, Layer, Name, Spec
 from archcompiler.unused import report_unused
@@ -50,7 +51,7 @@ def expand(spec: Spec, assignments: Sequence[Assignment] = ()) -> DraftNetwork:
     report = Report()
     spec = overrides.apply(spec, assignments, report)
     edits = Edits(spec.patches, dict(spec.born), spec.bases, report)
-    spec = edits.roots(spec)
+    spec = roots(edits, spec)
     expander = _Expander(
         spec=spec,
         report=report,

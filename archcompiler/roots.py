@@ -1,0 +1,91 @@
+"""Patches of what stands at the top of a spec: sections, heads, and templates themselves."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from archcompiler import rewrite
+from archcompiler.edits import Edits
+from archcompiler.source import Entry
+from archcompiler.spec import Block, Head, Layer, Patch, Spec
+from archcompiler.validate import HEAD_KEYS
+
+
+def roots(edits: Edits, spec: Spec) -> Spec:
+    """Apply the patches that address sections, heads and templates themselves."""
+    sections = {"stem": spec.stem, "body": spec.body}
+    before: dict[str, tuple[Patch, ...]] = {}
+    blocks, heads = dict(spec.blocks), {head.name.text: head for head in spec.heads}
+    for patch in edits.patches:
+        first, _, rest = patch.path.partition("/")
+        if patch.path in sections:
+            sections[patch.path] = _section(edits, sections[patch.path], patch)
+        elif first == "blocks" and rest in blocks:
+            blocks[rest] = _template(edits, blocks[rest], patch)
+        elif patch.path in heads:
+            head = _head(edits, heads.pop(patch.path), patch, before.get(patch.path, ()))
+            heads |= {patch.path: head} if head else {}
+            before[patch.path] = (*before.get(patch.path, ()), patch)
+    order = [head.name.text for head in spec.heads]
+    kept = [heads[name] for name in order if name in heads]
+    stem, body = sections["stem"], sections["body"]
+    return dataclasses.replace(spec, blocks=blocks, heads=tuple(kept), stem=stem, body=body)
+
+
+def _section(edits: Edits, layer: Layer, patch: Patch) -> Layer:
+    hint = f"write it anew: `{patch.path}: [...]`"
+    if not _may(edits, patch, edits.born[patch.path], ("set",), "a section", hint):
+        return layer
+    if "layers" in patch.entries:
+        edits.born[patch.path] = patch.order
+        edits.missing.lose(patch.path, patch.order, patch)
+    entry = Entry(patch.path, layer.position, rewrite.over(layer.node, patch.entries, edits.report))
+    return edits.checked(patch, entry.node, lambda v: v.section(entry)) or layer
+
+
+def _template(edits: Edits, block: Block, patch: Patch) -> Block:
+    hint = f"write it anew: `blocks: {{{block.name}: ...}}`"
+    if patch.verb == "remove":
+        hint = f"write `blocks: {{{block.name}: null}}`"
+    if not _may(edits, patch, edits.born[patch.path], ("set",), "a block", hint):
+        return block
+    node = rewrite.over(block.node, patch.entries, edits.report, ("params",))
+    entry = Entry(block.name.text, block.name.position, node)
+    edits.note(block.layer, patch)
+    found = edits.checked(patch, node, lambda v: v.block(entry))
+    if found is None:
+        return block
+    layer = dataclasses.replace(found.layer, fresh=edits.fresh(block.layer, patch, True))
+    return dataclasses.replace(found, layer=layer)
+
+
+def _head(edits: Edits, head: Head, patch: Patch, before: tuple[Patch, ...]) -> Head | None:
+    part = f"heads/{head.name}"
+    hint = "add one under `heads:`"
+    if not _may(edits, patch, edits.born[part], ("set", "replace", "remove"), "a head", hint):
+        return head
+    if patch.verb != "set":
+        edits.born[part] = patch.order
+        edits.missing.take(patch, before, kept=("from", *HEAD_KEYS))
+    if patch.verb == "remove":
+        return None
+    if patch.verb == "set" and not {"layers", "branches"}.isdisjoint(patch.entries):
+        edits.born[part] = patch.order
+        edits.missing.lose(f"{patch.path}/", patch.order, patch)
+    node = rewrite.keyed(head.node, patch, edits.report, head=True)
+    entry = Entry(head.name.text, head.name.position, node)
+    return edits.checked(patch, node, lambda v: v.head(entry)) or head
+
+
+def _may(
+    edits: Edits, patch: Patch, born: int, verbs: tuple[str, ...], what: str, hint: str
+) -> bool:
+    """Tell whether a patch comes after its target, and refuse a verb that cannot be."""
+    if patch.order <= born:
+        return False
+    edits.used.add(patch.order)
+    if patch.verb in verbs:
+        return True
+    message = f"`{patch.path}` is {what}, which `{patch.verb}` cannot address"
+    edits.refuse(patch, message, hint)
+    return False
