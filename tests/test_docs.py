@@ -450,6 +450,7 @@ def test_limits() -> None:
         "parameters that read one another in turn": f"{evaluate.MAX_DEPTH}",
         "layers, after blocks and repeats": f"{expand.MAX_LAYERS:,}",
         "containers inside one another": f"{containers.MAX_DEPTH}",
+        "names in the path of a patch": f"{source.MAX_DEPTH}",
         "weights of a network": f"2^{infer.MAX_PARAMS.bit_length() - 1}",
         "values of one tensor": f"2^{infer.MAX_ELEMENTS.bit_length() - 1}",
     }
