@@ -79,8 +79,10 @@ class Diff:
     totals: dict[str, tuple[Totals, Totals]]
     uses: dict[str, int]
     """How often A uses each block."""
+    uses_after: dict[str, int]
+    """How often B does."""
     ops: dict[str, tuple[str, ...]]
-    """The paths of A's layers by their op."""
+    """The paths of A's layers that B has, too, by their op or block."""
     input: Shape
     """The image at which B was laid beside A."""
 
@@ -101,8 +103,11 @@ def diff(old: Network, new: Network) -> Diff:
     names = [*before, *(name for name in after if name not in before)]
     pairs = {name: (before.get(name), after.get(name)) for name in names}
     ops: dict[str, list[str]] = {}
+    gone = {d.path for d in found.layers if d.kind == "removed"}
     for item in found.old.walk():
-        ops.setdefault(item.op_key, []).append(item.node.path)
+        parts = item.node.path.split("/")
+        if gone.isdisjoint("/".join(parts[:n]) for n in range(1, len(parts) + 1)):
+            ops.setdefault(_what(item), []).append(item.node.path)
     return Diff(
         network=tuple(_changes(_network(old), _network(new))),
         params=tuple(_changes(_words(old.params), _words(new.params))),
@@ -110,6 +115,7 @@ def diff(old: Network, new: Network) -> Diff:
         end_points={name: pair for name, pair in pairs.items() if pair[0] != pair[1]},
         totals={key: (first[key], second[key]) for key in first},
         uses=dict(found.old.uses),
+        uses_after=dict(found.new.uses),
         ops={key: tuple(paths) for key, paths in ops.items()},
         input=new.input.shape,
     )

@@ -116,7 +116,8 @@ def _together(group: list[Difference], found: Diff) -> tuple[Difference, tuple[s
     first = group[0]
     if first.use is None or len(group) == 1:
         return first, ()
-    total = found.uses.get(first.use.block, 0)
+    uses = found.uses_after if first.kind == "added" else found.uses
+    total = uses.get(first.use.block, 0)
     names = [d.use.instance for d in group if d.use]
     if len(group) == total:
         where = f"in all {total} uses of {first.use.block}"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from archcompiler import shipped
 from archcompiler.commands.common import located, spec_argument
 from archcompiler.compiler import compile_file
 from archcompiler.diagnostics import WIDTH, put, room, say
@@ -45,7 +46,8 @@ def command(words: tuple[str, ...], form: str) -> None:
         put(json_document({"a": a, "b": b} | document(result)))
     else:
         changes = " ".join(after.changes)
-        sides = (f"{before.name}  {old}", f"{after.name}  {new} {changes}".rstrip())
+        files = shipped.shown(str(old)), shipped.shown(str(new))
+        sides = (f"{before.name}  {files[0]}", f"{after.name}  {files[1]} {changes}".rstrip())
         say(to_text(result, *sides, room(WIDTH)))
     raise click.exceptions.Exit(int(not result.equal))
 
