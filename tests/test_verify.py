@@ -183,6 +183,7 @@ def test_code_that_fails_is_told() -> None:
     assert {d.code for d in verified.differences} == {"E803"}
 
 
+@pytest.mark.long
 def test_a_narrow_inception_v3_trains_alike() -> None:
     words = ["width=0.1", "input=139x139", "num_classes=10"]
     spec = ROOT / "specs" / "inception_v3.yaml"
