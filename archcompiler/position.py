@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from archcompiler import shipped
 
-_LINE_END = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
+LINE_END = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 """Where libyaml begins a new line."""
 
 
@@ -25,12 +25,12 @@ class Source:
 
     def line(self, number: int) -> str:
         """Return line `number` (from 1) without its line end; empty where there is none."""
-        lines = _LINE_END.split(self.text, number)
+        lines = LINE_END.split(self.text, number)
         return lines[number - 1] if 0 < number <= len(lines) else ""
 
     def at(self, index: int) -> Position:
         """Return the position of the character at `index`."""
-        starts = [end.end() for end in _LINE_END.finditer(self.text, 0, index)]
+        starts = [end.end() for end in LINE_END.finditer(self.text, 0, index)]
         return Position(self, len(starts) + 1, index - (starts[-1] if starts else 0) + 1)
 
 

@@ -12,10 +12,9 @@ from typing import Any
 import yaml
 
 from archcompiler.errors import Diagnostic
-from archcompiler.position import Source
+from archcompiler.position import LINE_END, Source
 
 _ODD = re.compile("[\t\x85\u2028\u2029]")
-_LINE_END = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
 _COMMENT = re.compile(r"(?:^|(?<=\s))#", re.MULTILINE)
 
 
@@ -25,7 +24,7 @@ class Whitespace:
     def __init__(self, source: Source) -> None:
         self.source = source
         self.odd = [found.start() for found in _ODD.finditer(source.text)]
-        self.starts = [0, *(e.end() for e in _LINE_END.finditer(source.text))] if self.odd else []
+        self.starts = [0, *(e.end() for e in LINE_END.finditer(source.text))] if self.odd else []
         self.done = 0
         """Where the last event ended."""
         self.odd.reverse()
