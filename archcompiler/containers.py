@@ -69,10 +69,12 @@ class Containers:
         )
         graphs: tuple[DraftGraph, ...] | None
         arguments: BoundAttributes = {}
+        inside: Layer | None = None
         if layer.key == "block":
             made = self._block(layer, path, inner, lists)
             graphs = (made[0],) if made else None
             arguments = made[1] if made else {}
+            inside = made[2] if made else None
         elif layer.key == "layers":
             transparent = end_point and not layer.name and layer.end_point is None
             inner = self.edits.inside(layer, inner)
@@ -103,6 +105,9 @@ class Containers:
             template=layer.block.text if layer.block else "",
             arguments=arguments,
             patched=self.edits.of_instance(path, layer.block.text, place) if layer.block else (),
+            layer=layer,
+            around=place.template,
+            inside=inside,
         )
 
     def _group(
@@ -140,6 +145,8 @@ class Containers:
                     layers=layers,
                     output=output,
                     single=branch.single,
+                    branch=branch,
+                    around=where.template,
                 )
             )
         if len(found) < 2:
@@ -177,7 +184,7 @@ class Containers:
 
     def _block(
         self, layer: Layer, path: str, place: Place, lists: Lists
-    ) -> tuple[DraftGraph, BoundAttributes] | None:
+    ) -> tuple[DraftGraph, BoundAttributes, Layer] | None:
         assert layer.block is not None
         name = layer.block.text
         if layer.name is None:
@@ -232,7 +239,7 @@ class Containers:
         else:
             layers, output = lists.layers((written,), port, inside)
         self.read_params.setdefault(name, set()).update(self.scopes.read.get(scope, ()))
-        return DraftGraph(name="", port=port, layers=layers, output=output), arguments
+        return DraftGraph(name="", port=port, layers=layers, output=output), arguments, written
 
 
 def needs_name(report: Report, layer: Layer, what: str) -> None:

@@ -10,7 +10,9 @@ from archcompiler.blame import Blame
 from archcompiler.errors import Diagnostic
 from archcompiler.expression import Expression
 from archcompiler.fields import Shape
+from archcompiler.missing import Gone
 from archcompiler.position import Position
+from archcompiler.spec import Branch, Layer, Spec
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,6 +72,10 @@ class DraftGraph:
     layers: tuple[Draft, ...]
     output: Source
     single: bool = False
+    branch: Branch | None = None
+    """What was written, where it is a branch's."""
+    around: str = ""
+    """Of a branch, the path of its fork in the template, as long as it is the template's."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -98,6 +104,12 @@ class Draft:
     arguments: BoundAttributes = field(default_factory=dict)
     patched: tuple[str, ...] = ()
     """Of a block's instance: what of it its own patches address."""
+    layer: Layer
+    """What was written, as patches left it."""
+    around: str = ""
+    """The path of its list in the template, as long as it is the template's."""
+    inside: Layer | None = None
+    """Of a block's instance: what its block is made of."""
 
 
 Source = Draft | Port
@@ -134,6 +146,9 @@ class DraftNetwork:
     """The names of the specs that this one extends, the nearest first."""
     notes: tuple[Diagnostic, ...] = ()
     blame: Blame = field(default_factory=Blame)
+    written: Spec
+    """The spec, as patches left its sections, heads and templates."""
+    gone: Gone = field(default_factory=dict)
 
 
 def shown_paths(network: DraftNetwork) -> dict[Draft, str]:

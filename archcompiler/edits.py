@@ -125,7 +125,7 @@ class Edits:
         layers = self._content(patch) if patch.verb != "remove" else ()
         if replaced and layers:
             first = rewrite.in_place(layers[0], replaced, single=len(layers) == 1)
-            layers = (first, *layers[1:])
+            layers = (dataclasses.replace(first, before=(replaced, patch)), *layers[1:])
         if templates:
             place = dataclasses.replace(place, template_born=patch.order)
         else:
@@ -189,8 +189,9 @@ class Edits:
         entries = patch.entries
         of_block = [k for k in entries if k in OF_BLOCK] if layer.key == "block" else []
         self.note(layer, patch)
+        before = (layer, patch)
         if of_block:
-            layer = dataclasses.replace(layer, of_block=(*layer.of_block, patch))
+            layer = dataclasses.replace(layer, of_block=(*layer.of_block, patch), before=before)
             entries = {k: e for k, e in entries.items() if k not in of_block}
         if not entries:
             return layer
@@ -210,7 +211,8 @@ class Edits:
         if "name" in entries:
             self.missing.away[patch.path] = Row(label="renamed", position=patch.position)
         fresh = self.fresh(layer, patch, templates)
-        return dataclasses.replace(changed, of_block=layer.of_block, fresh=fresh, **own)
+        own |= {"of_block": layer.of_block, "fresh": fresh, "before": before}
+        return dataclasses.replace(changed, **own)
 
     def fresh(self, layer: Layer, patch: Patch, templates: bool) -> dict[str, tuple[int, bool]]:
         """Note the lists that a patch writes anew: no earlier patch reaches into them."""
@@ -291,7 +293,8 @@ class Edits:
         entry = Entry(branch.name.text, branch.name.position, node)
         for layer in branch.layers:
             self.note(layer, patch)
-        return self.checked(patch, node, partial(Validator.branch, entry=entry))
+        found = self.checked(patch, node, partial(Validator.branch, entry=entry))
+        return found and rewrite.after_branch(found, branch, patch)
 
     def block(self, layer: Layer, block: Block, place: Place) -> tuple[Layer, Place]:
         """Return what an instance is made of, and its place, as far as patches say."""
@@ -319,7 +322,7 @@ class Edits:
         self.note(layer, patch)
         found = self.checked(patch, node, partial(Validator.container, node=node))
         fresh = self.fresh(layer, patch, False)
-        return found and dataclasses.replace(found, fresh=fresh)
+        return found and dataclasses.replace(found, fresh=fresh, before=(layer, patch))
 
     # What patches make
 

@@ -130,6 +130,8 @@ class _Expander:
             lineage=spec.lineage,
             notes=self.report.notes,
             blame=self.blame(),
+            written=spec,
+            gone=self.edits.missing.gone,
         )
 
     def blame(self) -> Blame:
@@ -373,6 +375,8 @@ class _Expander:
             expect=self.scopes.expectation(layer, place.scope),
             attributes=values,
             defaults=defaults,
+            layer=layer,
+            around=place.template,
         )
 
     # Last checks

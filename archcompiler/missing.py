@@ -11,16 +11,18 @@ from archcompiler.paths import Paths
 from archcompiler.position import Position
 from archcompiler.spec import Patch
 
+Gone = dict[str, list[tuple[int, Patch | None]]]
+"""By path, the order and the patch, if one, of what replaced or removed all from there on.
+
+A path that ends in a slash means what is below it.
+"""
+
 
 @dataclass(slots=True)
 class Missing:
     """What patches took away or brought in, for those that address it too late or too early."""
 
-    gone: dict[str, list[tuple[int, Patch | None]]] = field(default_factory=dict)
-    """By path, the order and the patch, if one, of what replaced or removed all from there on.
-
-    A path that ends in a slash means what is below it.
-    """
+    gone: Gone = field(default_factory=dict)
     undone: dict[int, Patch] = field(default_factory=dict)
     """By order, patches of which a later one of the same file leaves nothing."""
     away: dict[str, Row] = field(default_factory=dict)

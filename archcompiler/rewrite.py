@@ -11,7 +11,7 @@ from archcompiler.layers import CONTAINER_KEYS, as_group, spelled_out
 from archcompiler.ops import BY_KEY
 from archcompiler.position import Position
 from archcompiler.source import Entry, Mapping, Node, Sequence
-from archcompiler.spec import COMMON, CONTAINERS, Layer, Name, Patch
+from archcompiler.spec import COMMON, CONTAINERS, Branch, Layer, Name, Patch
 from archcompiler.validate import HEAD_KEYS
 
 
@@ -67,6 +67,14 @@ def in_place(layer: Layer, replaced: Layer, *, single: bool) -> Layer:
         name = Name(replaced.name.text, layer.position)
         layer = dataclasses.replace(layer, name=name)
     return layer
+
+
+def after_branch(branch: Branch, before: Branch, patch: Patch) -> Branch:
+    """Return a branch that a patch made, with what it was before; so its layer, if single."""
+    layers = branch.layers
+    if branch.single and before.single:
+        layers = (dataclasses.replace(layers[0], before=(before.layers[0], patch)),)
+    return dataclasses.replace(branch, layers=layers, before=(before, patch))
 
 
 def has_null(entry: Entry) -> bool:

@@ -40,7 +40,8 @@ def _section(edits: Edits, layer: Layer, patch: Patch) -> Layer:
         edits.born[patch.path] = patch.order
         edits.missing.lose(patch.path, patch.order, patch)
     entry = Entry(patch.path, layer.position, rewrite.over(layer.node, patch.entries, edits.report))
-    return edits.checked(patch, entry.node, lambda v: v.section(entry)) or layer
+    found = edits.checked(patch, entry.node, lambda v: v.section(entry))
+    return dataclasses.replace(found, before=(layer, patch)) if found else layer
 
 
 def _template(edits: Edits, block: Block, patch: Patch) -> Block:
@@ -55,7 +56,8 @@ def _template(edits: Edits, block: Block, patch: Patch) -> Block:
     found = edits.checked(patch, node, lambda v: v.block(entry))
     if found is None:
         return block
-    layer = dataclasses.replace(found.layer, fresh=edits.fresh(block.layer, patch, True))
+    fresh = edits.fresh(block.layer, patch, True)
+    layer = dataclasses.replace(found.layer, fresh=fresh, before=(block.layer, patch))
     return dataclasses.replace(found, layer=layer)
 
 
@@ -74,7 +76,11 @@ def _head(edits: Edits, head: Head, patch: Patch, before: tuple[Patch, ...]) -> 
         edits.missing.lose(f"{patch.path}/", patch.order, patch)
     node = rewrite.keyed(head.node, patch, edits.report, head=True)
     entry = Entry(head.name.text, head.name.position, node)
-    return edits.checked(patch, node, lambda v: v.head(entry)) or head
+    found = edits.checked(patch, node, lambda v: v.head(entry))
+    if found is None:
+        return head
+    layer = dataclasses.replace(found.layer, before=(head.layer, patch))
+    return dataclasses.replace(found, layer=layer)
 
 
 def _may(

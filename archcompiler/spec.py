@@ -94,6 +94,8 @@ class Layer:
     """By branch, or `` for its layers: which patch wrote them anew, if a template's."""
     of_block: tuple[Patch, ...] = ()
     """What patches set in this instance of what its block is made of."""
+    before: tuple[Layer, Patch] | None = field(default=None, repr=False, compare=False)
+    """What stood here before the last patch that changed it or took its place, and that patch."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +110,8 @@ class Branch:
     layers: tuple[Layer, ...]
     single: bool
     defaults: Defaults = field(default_factory=dict)
+    before: tuple[Branch, Patch] | None = field(default=None, repr=False, compare=False)
+    """As a layer's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
