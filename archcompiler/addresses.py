@@ -1,4 +1,4 @@
-"""What patches call a layer, where it was written before them, and which of them changed it.
+"""What patches call a layer, where it was written before them, and what became of what is gone.
 
 A layer of a block has the path of its template, too, and a copy of a repeated layer that of the
 layer as it is written.
@@ -6,120 +6,194 @@ layer as it is written.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from archcompiler.paths import join
+from archcompiler import history
+from archcompiler.draft import Draft, DraftGraph, DraftNetwork, shown_paths
+from archcompiler.merge import is_null
+from archcompiler.paths import NUMBERED, join
 from archcompiler.position import Position
-from archcompiler.source import Entry, Mapping
+from archcompiler.source import Mapping, Node, Scalar, Sequence
 from archcompiler.spec import Layer, Patch, Spec
-
-NUMBERED = re.compile(r"(.+)_[0-9]+")
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
-    """What the file says at a path: a section, a block, a head, a branch or a layer."""
+class Text:
+    """What the file says at a path before patches: a section, block, head, branch or layer."""
 
     what: str
     position: Position
-    entries: dict[str, Entry]
     layer: Layer | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """What became of a path that is gone, or of what was around it."""
+
+    path: str
+    """What was removed, replaced, renamed, or written anew without what is asked for."""
+    verb: str
+    position: Position
+    names: tuple[str, ...] = ()
+    """What it is called now, or what took its place."""
 
 
 @dataclass(slots=True)
 class Addresses:
-    """The paths of a spec as it is written, and its patches by path."""
+    """The paths of a spec as it was read, and what of it stands in the network under them."""
 
     spec: Spec
-    written: dict[str, Written] = field(default_factory=dict)
-    patches: dict[str, list[Patch]] = field(default_factory=dict)
+    network: DraftNetwork
+    written: dict[str, Text] = field(default_factory=dict)
+    layers: dict[str, Draft] = field(default_factory=dict)
+    branches: dict[str, DraftGraph] = field(default_factory=dict)
+    """Those that are lists of layers."""
+    uses: dict[str, list[str]] = field(default_factory=dict)
+    """By path in a template, or of a layer as it was before it was repeated, what it stands for."""
+    copied: dict[str, None] = field(default_factory=dict)
+    """Those paths that mean every copy of a repeated layer."""
 
     def __post_init__(self) -> None:
-        spec = self.spec
-        for name, section in (("stem", spec.stem), ("body", spec.body)):
-            self._note(name, "section", section)
-            self._inside(section, "")
-        for head in spec.heads:
-            self._note(head.name.text, "head", head.layer)
-            self._inside(head.layer, head.name.text)
-        for block in spec.blocks.values():
-            path = f"blocks/{block.name}"
-            at = block.name.position
-            self.written[path] = Written("block", at, block.node.entries, block.layer)
-            self._inside(block.layer, path)
-        for patch in spec.patches:
-            self.patches.setdefault(patch.path, []).append(patch)
-
-    def of(self, path: str) -> tuple[str, ...]:
-        """Return what patches may call what is at a path: its block's names first, its own last."""
-        found = [""]
-        for name in path.split("/"):
-            inner: dict[str, None] = {}
-            for start in found:
-                for own in self._names(start, name):
-                    here = join(start, own)
-                    known = self.written.get(here)
-                    if known and known.layer and known.layer.block:
-                        inner.setdefault(f"blocks/{known.layer.block}")
-                    inner.setdefault(here)
-            found = [*inner]
-        return tuple(found)
+        self._read(self.spec)
+        network = self.network
+        shown = shown_paths(network)
+        waiting = [h.layer for h in reversed(network.heads)]
+        waiting += [*reversed(network.body.layers), *reversed(network.stem.layers)]
+        while waiting:
+            draft = waiting.pop()
+            path = shown[draft]
+            self.layers[path] = draft
+            for address in dict.fromkeys(_addresses(draft, path)):
+                self.uses.setdefault(address, []).append(path)
+            if _is_copy(draft):
+                self.copied |= dict.fromkeys(a for a in _addresses(draft, path) if a != path)
+            for graph in draft.graphs:
+                if graph.branch and not graph.single:
+                    branch = join(_inside(draft, path), graph.name)
+                    self.branches[branch] = graph
+                    if address := _of_branch(graph):
+                        self.uses.setdefault(address, []).append(branch)
+            waiting += [d for g in reversed(draft.graphs) for d in reversed(g.layers)]
 
     def changes(self, path: str) -> list[Patch]:
-        """Return the patches that set something of what is at a path, in their order."""
-        last = max((p.order for p in self.replacements(path)), default=0)
-        found = [p for address in self.of(path) for p in self._living(address)]
-        found = [p for p in found if p.verb == "set" and p.order > last]
-        return sorted(found, key=lambda patch: patch.order)
+        """Return the patches that set something of the layer at a path, in their order."""
+        draft = self.layers[path]
+        found = {p.order: p for layer in (draft.layer, draft.inside) if layer
+                 for p in history.changes(layer)}  # fmt: skip
+        return [patch for _, patch in sorted(found.items())]
 
-    def replacements(self, path: str) -> list[Patch]:
-        """Return the patches that replaced what is at a path, or what is around it."""
+    # What is gone
+
+    def loss(self, path: str, after: int = -1) -> Loss | None:
+        """Return what became of a path that the network does not have, where a spec says it.
+
+        Of what was renamed, and is gone under its new name, that is what became of it. Only what
+        comes after a patch of that order counts.
+        """
         parts = path.split("/")
-        around = ("/".join(parts[:n]) for n in range(1, len(parts) + 1))
-        found = (p for one in around for address in self.of(one) for p in self._living(address))
-        return [patch for patch in found if patch.verb == "replace"]
-
-    def removals(self, path: str) -> list[Patch]:
-        """Return the patches that removed what the very path names."""
-        return [patch for patch in self._living(path) if patch.verb == "remove"]
-
-    def origin(self, path: str) -> Written | None:
-        """Return what the file says there before patches; None for what a patch brought in."""
-        if self.replacements(path):
+        depth = len(parts)
+        while depth and not self._stands("/".join(parts[:depth])):
+            depth -= 1
+        around, rest = "/".join(parts[:depth]), parts[depth:]
+        found = [*self._dropped(path)]
+        for base in dict.fromkeys(self._bases(around)):
+            known = join(base, "/".join(rest)) in self.written
+            if known and base:
+                anew = (*self._losses(base, around, path), *self._losses(f"{base}/", around, path))
+                found += [one for one in anew if one[1].verb in ("set", "replace")]
+            for n in range(1, len(rest) + 1):
+                inner = "/".join(rest[:n])
+                address, at = join(base, inner), join(around, inner)
+                found += self._losses(address, at, path)
+                if known and n < len(rest):
+                    found += self._losses(f"{address}/", at, path)
+        if not around and path in self.written:  # at the top of a section
+            found += [f for name in ("stem", "body") for f in self._losses(name, name, path)]
+        found = [one for one in found if one[0] > after]
+        if not found:
             return None
-        found = [self.written[a] for a in self.of(path) if a in self.written]
-        return next((w for w in reversed(found) if w.what != "block"), found[-1] if found else None)
+        order, last = max(found, key=lambda one: one[0])
+        new = f"{last.path.rpartition('/')[0]}/{last.names[0]}".lstrip("/") if last.names else ""
+        if last.verb == "name" and not self._stands(new):
+            return self.loss(new + path.removeprefix(last.path), order) or last
+        return last
 
-    def entries(self, path: str, key: str) -> list[tuple[Entry, Patch | None]]:
-        """Return who says a key of what is at a path, the last of which won."""
-        found: list[tuple[Entry, Patch | None]] = []
-        if not self.replacements(path):
-            written = (self.written[a].entries for a in self.of(path) if a in self.written)
-            found = [(entries[key], None) for entries in written if key in entries]
-        return found + [(p.entries[key], p) for p in self.changes(path) if key in p.entries]
+    def _dropped(self, path: str) -> Iterator[tuple[int, Loss]]:
+        """Yield what a file dropped of its base, to which the path belongs."""
+        first, _, rest = path.partition("/")
+        name = rest.partition("/")[0]
+        for key, at in ((f"heads/{first}", first), (f"{first}/{name}", f"{first}/{name}"),
+                        (f"params/{path}", path)):  # fmt: skip
+            if position := self.spec.dropped.get(key):
+                yield 0, Loss(at, "remove", position)
 
-    def _living(self, address: str) -> Iterator[Patch]:
-        """Yield the patches of an address that what a later file wrote anew did not void."""
+    def _losses(self, address: str, at: str, path: str) -> Iterator[tuple[int, Loss]]:
+        """Yield what patches made of an address, which is called `at`, by their order."""
+        copies = NUMBERED.fullmatch(address)
+        known = self.written.get(copies[1]) if copies else None
+        if copies and known and known.layer and known.layer.repeat:
+            yield from self._losses(copies[1], at, path)
+        born = self._born(address)
+        for order, patch in self.network.gone.get(address, ()):
+            if patch is None or order <= born:
+                continue
+            entry = None
+            branches = patch.entries.get("branches")
+            if branches and isinstance(branches.node, Mapping) and not address.endswith("/"):
+                entry = branches.node.entries.get(address.rpartition("/")[2])
+            if entry and patch.verb == "set" and is_null(entry.node):
+                yield order, Loss(at, "remove", entry.position)
+            elif patch.verb != "set":
+                names = tuple(_names(patch.content)) if patch.content else ()
+                yield order, Loss(at, patch.verb, patch.position, names)
+            elif at != path:
+                yield order, Loss(at, "set", patch.position)
+        for patch in self.network.written.patches:
+            name = patch.entries["name"].node if "name" in patch.entries else None
+            if patch.path == address and patch.order > born and isinstance(name, Scalar):
+                position = patch.entries["name"].position
+                yield patch.order, Loss(at, "name", position, (name.text,))
+
+    def _born(self, address: str) -> int:
+        """Return the order of the file that last wrote the part that an address is in."""
         first, _, rest = address.partition("/")
         part = f"blocks/{rest.partition('/')[0]}" if first == "blocks" else f"heads/{first}"
-        born = self.spec.born.get(part, self.spec.born.get(first, 0))
-        yield from (p for p in self.patches.get(address, ()) if p.order > born)
+        return self.spec.born.get(part, self.spec.born.get(first, 0))
 
-    def _names(self, start: str, name: str) -> Iterator[str]:
-        """Yield the name of a copy's original, and the name itself."""
-        numbered = NUMBERED.fullmatch(name)
-        if numbered and join(start, name) not in self.written:
-            known = self.written.get(join(start, numbered[1]))
-            if known and known.layer and known.layer.repeat:
-                yield numbered[1]
-        yield name
+    def _stands(self, path: str) -> bool:
+        return path in self.layers or path in self.branches or path in self.uses
+
+    def _bases(self, path: str) -> Iterator[str]:
+        """Yield what patches call a container that stands."""
+        yield path
+        if path in self.branches:
+            yield _of_branch(self.branches[path])
+        if path in self.layers:
+            draft = self.layers[path]
+            if draft.template:
+                yield f"blocks/{draft.template}"
+            else:
+                yield from _addresses(draft, path)
+
+    # What was read
+
+    def _read(self, spec: Spec) -> None:
+        for name, section in (("stem", spec.stem), ("body", spec.body)):
+            self._note(name, "section", section)
+            self._read_inside(section, "")
+        for head in spec.heads:
+            self._note(head.name.text, "head", head.layer)
+            self._read_inside(head.layer, head.name.text)
+        for block in spec.blocks.values():
+            path = f"blocks/{block.name}"
+            self.written[path] = Text("block", block.name.position, block.layer)
+            self._read_inside(block.layer, path)
 
     def _note(self, path: str, what: str, layer: Layer) -> None:
-        self.written.setdefault(path, Written(what, layer.position, layer.node.entries, layer))
+        self.written.setdefault(path, Text(what, layer.position, layer))
 
-    def _inside(self, layer: Layer, prefix: str) -> None:
+    def _read_inside(self, layer: Layer, prefix: str) -> None:
         waiting = [(layer, prefix)]
         while waiting:
             outer, start = waiting.pop()
@@ -129,8 +203,7 @@ class Addresses:
                     self._note(path, "layer", branch.layers[0])
                     waiting.append((branch.layers[0], path))
                     continue
-                own = branch.node.entries if isinstance(branch.node, Mapping) else {}
-                self.written.setdefault(path, Written("branch", branch.name.position, own))
+                self.written.setdefault(path, Text("branch", branch.name.position))
                 waiting += self._listed(branch.layers, path)
             waiting += self._listed(outer.layers, start)
 
@@ -140,9 +213,43 @@ class Addresses:
             named = [layer.name] if layer.name else copies if isinstance(copies, list) else []
             for name in named:
                 path = join(start, name.text)
-                self._note(
-                    path, "repeated layer" if layer.repeat and layer.name else "layer", layer
-                )
+                what = "repeated layer" if layer.repeat and layer.name else "layer"
+                self._note(path, what, layer)
                 yield layer, path
             if not named:
                 yield layer, start
+
+
+def _addresses(draft: Draft, path: str) -> Iterator[str]:
+    """Yield what else patches call a layer: by its template, and by the name it was repeated as."""
+    name = history.of_template(draft.layer).name or draft.layer.name
+    if draft.around and name:
+        yield f"{draft.around}/{name}"
+    if _is_copy(draft):
+        written = draft.layer.node.entries["name"].node
+        assert isinstance(written, Scalar)
+        yield join(path.rpartition("/")[0], written.text)
+        if draft.around:
+            yield f"{draft.around}/{written.text}"
+
+
+def _is_copy(draft: Draft) -> bool:
+    entries = draft.layer.node.entries
+    return draft.named and "repeat" in entries and "name" in entries
+
+
+def _of_branch(graph: DraftGraph) -> str:
+    assert graph.branch is not None
+    return f"{graph.around}/{graph.branch.name}" if graph.around else ""
+
+
+def _inside(draft: Draft, path: str) -> str:
+    return path if draft.named else path.rpartition("/")[0]
+
+
+def _names(content: Node) -> Iterable[str]:
+    """Return the names of layers that a patch brings in."""
+    layers = content.items if isinstance(content, Sequence) else (content,)
+    entries = (layer.entries for layer in layers if isinstance(layer, Mapping))
+    names = (own["name"].node for own in entries if "name" in own)
+    return [name.text for name in names if isinstance(name, Scalar)]

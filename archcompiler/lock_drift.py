@@ -64,7 +64,7 @@ class _Drift:
 
     def patches(self, layer: Layer) -> list[Row]:
         """Return the patches that changed a layer, or what is inside it."""
-        places = self._places = self._places or Addresses(trace_file(self.spec).spec)
+        places = self._places = self._places or _addresses(self.spec)
         found = {p.order: p for node in layer.walk() for p in places.changes(node.path)}
         return [_row("patched", p.path, p.position) for _, p in sorted(found.items())][:MOST_SHOWN]
 
@@ -161,6 +161,11 @@ class _Drift:
             _row("the lock", _counts(locked.value), locked.position),
         ]
         return f"the totals{mode} are not those of the lock", place, rows
+
+
+def _addresses(spec: Path) -> Addresses:
+    trace = trace_file(spec)
+    return Addresses(trace.spec, trace.draft)
 
 
 def _says(now: Figures, locked: Figures) -> str:

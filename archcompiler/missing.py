@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from archcompiler.addresses import NUMBERED
 from archcompiler.errors import Report, Row, did_you_mean
-from archcompiler.paths import Paths
+from archcompiler.paths import NUMBERED, Paths
 from archcompiler.position import Position
 from archcompiler.spec import Patch
 

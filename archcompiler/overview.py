@@ -2,129 +2,186 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
-from archcompiler.addresses import Addresses
+from archcompiler import history
+from archcompiler.addresses import Addresses, Loss
 from archcompiler.diagnostics import show
+from archcompiler.errors import listed
 from archcompiler.fields import shape_text, yaml_text
-from archcompiler.ir import Fork, Instance, Network, Node
-from archcompiler.merge import is_null
+from archcompiler.ir import Network
+from archcompiler.position import Position
 from archcompiler.source import Mapping, Scalar
 from archcompiler.source import Node as SourceNode
+from archcompiler.spec import Branch, Layer, Patch
 
 MOST_LISTED = 12
+MOST_NAMED = 3
+NO_USE = "no use of it has this layer"
 
 
-def overview(path: str, places: Addresses, network: Network) -> list[str]:
-    """Say what a path is, where it was written and what it stands for; empty for no such path."""
-    nodes = {node.path: node for node in network.walk()}
-    known = places.written.get(path)
-    if path == "input":
-        return [f"input  the image of {network.name}, {shape_text(network.input.shape)}"]
-    what, about = "", []
-    inside = [n for n in nodes if n.startswith(f"{path}/") and n.count("/") == path.count("/") + 1]
-    if path in ("stem", "body"):
-        graph = network.stem if path == "stem" else network.body
-        what, about = "section", _listed("layers", [n.path for n in graph.nodes])
-    elif path.startswith("blocks/") and (known or _is_brought(path, places, network)):
-        what = known.what if known else "layer"
-        about = list(_template(path, places)) if what == "block" else []
-        uses = _uses(path, places, network)
-        word = "instances" if what == "block" else "layers"
-        about += _listed(word, uses) if uses else ["no use of it has this layer"]
-        if not known:
-            inner = (n for n in nodes if n == uses[0] or n.startswith(f"{uses[0]}/"))
-            first = next(inner, "")  # a branch may be empty
-            what = what if first == uses[0] else "branch"
-            at = f"at {nodes[first].position} " if first else ""
-            return [f"{path}  {what} of {network.name}", f"written {at}by a patch", "", *about]
-    elif known and known.what == "repeated layer":
-        what = known.what
-        about = _listed("instances", [n for n in nodes if path in places.of(n)])
-    elif _is_branch(path, nodes):
-        what = "branch"
-        about = _listed("layers", inside) if inside else ["no layer: it gives what it takes"]
-    else:
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """Says what paths are that a patch takes and that are no single layer."""
+
+    places: Addresses
+    network: Network
+    patched: Collection[Position]
+    """The places of all that patches in files wrote."""
+
+    def lines(self, path: str) -> list[str]:
+        """Say what a path is, where it was written and what it stands for; none for no such."""
+        name = self.network.name
+        if path == "input":
+            return [f"input  the image of {name}, {shape_text(self.network.input.shape)}"]
+        if path in ("blocks", "heads"):
+            found = self._blocks() if path == "blocks" else self._heads()
+            return [f"{path}  {found[0]} of {name}", "", *found[1:]]
+        if path in ("stem", "body"):
+            written = self.places.network.written
+            layer = written.stem if path == "stem" else written.body
+            graph = self.network.stem if path == "stem" else self.network.body
+            about = _list("layers", [n.path for n in graph.nodes])
+            return [f"{path}  section of {name}", *self.story(layer), "", *about]
+        if path.startswith("blocks/"):
+            return self._of_template(path)
+        if path in self.places.branches:
+            branch = self.places.branches[path].branch
+            assert branch is not None
+            inside = _inside(path, [n.path for n in self.network.walk()])
+            about = _list("layers", inside) if inside else ["no layer: it gives what it takes"]
+            return [f"{path}  branch of {name}", *self.story(branch), "", *about]
+        if path in self.places.copied:
+            return self._repeated(path)
         return []
-    return [f"{path}  {what} of {network.name}", *_where(path, places), "", *about]
+
+    def story(self, written: Layer | Branch, further: Iterable[Patch] = ()) -> Iterator[str]:
+        """Yield where something was written, and the patches that changed it and are no secret."""
+        if isinstance(written, Layer):
+            patches, first = history.changes(written), history.origin(written)
+            at, former = first.position, first.before[0].position if first.before else None
+        else:
+            patches, former = history.changes(written), None
+            origin = history.origin(written)
+            at = origin.name.position
+        yield f"written at {at}{' by a patch' if at in self.patched else ''}"
+        if former:
+            yield f"in place of {former}"
+        if isinstance(written, Branch) and origin.before:
+            yield f"replaced at {origin.before[1].position}"
+        renamed = dict(history.renames(written)) if isinstance(written, Layer) else {}
+        by = {patch.order: name for name, patch in renamed.items()}
+        merged = {p.order: p for p in (*patches, *further) if not p.by_command_line}
+        for order, patch in sorted(merged.items()):
+            if order in by:
+                yield f"renamed at {patch.entries['name'].position} from {by[order]}"
+            if order not in by or len(patch.entries) > 1:
+                yield f"patched at {patch.position} as {patch.path}"
+
+    # Templates
+
+    def _of_template(self, path: str) -> list[str]:
+        spec, known = self.places.network.written, self.places.written.get(path)
+        block = spec.blocks.get(path.partition("/")[2])
+        if block:
+            about = [f"param {name}: {text}" for name, text in _params(block.params)]
+            uses = self._instances(block.name.text)
+            about += _list("instances", uses) if uses else ["no layer uses it"]
+            story = [*self.story(block.layer)]
+            story[0] = f"written at {block.name.position}"
+            return [f"{path}  block of {self.network.name}", *story, "", *about]
+        if uses := self.places.uses.get(path, []):
+            if path in self.places.copied:
+                return self._repeated(path)
+            if draft := self.places.layers.get(uses[0]):
+                story = [*self.story(history.of_template(draft.layer))]
+            else:
+                branch = self.places.branches[uses[0]].branch
+                assert branch is not None
+                story = [*self.story(history.of_template(branch))]
+            what = "layer" if draft else "branch"
+            return [f"{path}  {what} of {self.network.name}", *story, "", *_list("layers", uses)]
+        if not known:
+            return []
+        story = [f"written at {known.position}"]
+        loss = self.places.loss(path)
+        story += [_told(loss, path)] if loss else []
+        template = path.split("/")[1]
+        about = [NO_USE if self._instances(template) else f"no layer uses the block `{template}`"]
+        return [f"{path}  {known.what} of {self.network.name}", *story, "", *about]
+
+    def _instances(self, block: str) -> list[str]:
+        layers = self.places.layers.items()
+        return [path for path, draft in layers if draft.template == block]
+
+    def _repeated(self, path: str) -> list[str]:
+        uses = self.places.uses[path]
+        written = history.of_repeated(self.places.layers[uses[0]].layer)
+        if path.startswith("blocks/"):
+            written = history.of_template(written)
+        about = _list("instances", uses)
+        what = "repeated layer"
+        return [f"{path}  {what} of {self.network.name}", *self.story(written), "", *about]
+
+    # All of a kind
+
+    def _blocks(self) -> list[str]:
+        uses = Counter(d.template for d in self.places.layers.values() if d.template)
+        blocks = self.places.network.written.blocks
+        rows = [
+            (name, "1 use" if uses[name] == 1 else f"{uses[name]} uses", str(block.name.position))
+            for name, block in blocks.items()
+        ]
+        return ["1 block" if len(rows) == 1 else f"{len(rows)} blocks", *_rows(rows)]
+
+    def _heads(self) -> list[str]:
+        heads = {head.name.text: head for head in self.places.network.written.heads}
+        rows = []
+        for head in self.network.heads:
+            role = "training only" if head.training_only else ""
+            role = "the output" if head.name == self.network.output else role
+            shape = shape_text(head.node.output.shape)
+            rows.append((head.name, shape, role, str(heads[head.name].name.position)))
+        return ["1 head" if len(rows) == 1 else f"{len(rows)} heads", *_rows(rows)]
 
 
-def where(path: str, places: Addresses, written: str) -> Iterator[str]:
-    """Yield where a thing was written, and the patches that changed it."""
-    if written:
-        yield f"written at {written}"
-    for patch in places.removals(path):
-        yield f"removed at {patch.position}"
-    for patch in places.changes(path):
-        if not patch.by_command_line:
-            yield f"patched at {patch.position} as {patch.path}"
+def _told(loss: Loss, path: str) -> str:
+    """Say what became of a path."""
+    names = listed(loss.names[:MOST_NAMED])
+    if loss.verb == "name":
+        if loss.path == path:
+            return f"renamed at {loss.position} to {names}"
+        return f"gone since {loss.path} was renamed at {loss.position}"
+    if loss.verb == "set":
+        return f"gone since {loss.path} was written anew at {loss.position}"
+    word = f"{loss.verb}d"
+    if loss.path != path:
+        return f"{word} at {loss.position} with {loss.path}"
+    return f"{word} at {loss.position}" + (f" by {names}" if names else "")
 
 
-def _where(path: str, places: Addresses) -> Iterator[str]:
-    origin = places.origin(path)
-    replaced = places.replacements(path)
-    written = f"{replaced[-1].position} by a patch" if replaced else ""
-    yield from where(path, places, str(origin.position) if origin else written)
+def hint(loss: Loss, path: str) -> str:
+    """Say in an error what became of a path."""
+    names = listed([f"`{name}`" for name in loss.names[:MOST_NAMED]])
+    it = "it" if loss.path == path else f"`{loss.path}`"
+    if loss.verb == "name":
+        return f"{it} is named {names} since {loss.position}"
+    if loss.verb == "set":
+        return f"{it} was written anew at {loss.position}, without it"
+    new = f", by {names}" if names and loss.verb == "replace" else ""
+    return f"{it} was {loss.verb}d at {loss.position}{new}"
 
 
-def _is_branch(path: str, nodes: dict[str, Node]) -> bool:
-    forks = (node for node in nodes.values() if isinstance(node.op, Fork))
-    return any(node.branch_path(graph) == path for node in forks for graph in node.graphs)
-
-
-def _template(path: str, places: Addresses) -> Iterator[str]:
-    texts = {}
-    for name, attribute in places.spec.blocks[path.partition("/")[2]].params.items():
-        value = getattr(attribute.value, "text", None)
-        texts[name] = f"${value}" if value else "each use says it"
-        if attribute.value is not None and not value:
-            texts[name] = yaml_text(attribute.value)
-    for patch in places.changes(path):
-        given = patch.entries["params"].node if "params" in patch.entries else None
-        for name, entry in given.entries.items() if isinstance(given, Mapping) else ():
-            texts[name] = source_text(entry.node)
-            if is_null(entry.node):
-                del texts[name]
-    yield from (f"param {name}: {text}" for name, text in texts.items())
-
-
-def _uses(path: str, places: Addresses, network: Network) -> list[str]:
-    """Return the layers that a path of a template stands for."""
-    if path.count("/") == 1:
-        name = path.partition("/")[2]
-        nodes = network.walk()
-        return [n.path for n in nodes if isinstance(n.op, Instance) and n.op.template == name]
-    return of_templates(network).get(path, []) or [
-        n.path for n in network.walk() if path in places.of(n.path)
-    ]
-
-
-def _is_brought(path: str, places: Addresses, network: Network) -> bool:
-    """Tell whether a patch of a template brought in what a path of it names."""
-    block = "/".join(path.split("/")[:2])
-    patched = any(p == block or p.startswith(f"{block}/") for p in places.patches)
-    return patched and path in of_templates(network)
-
-
-def of_templates(network: Network) -> dict[str, list[str]]:
-    """Return the paths of layers and branches by their path in the nearest template."""
-    found: dict[str, list[str]] = {}
-
-    def visit(node: Node, start: int, template: str) -> None:
-        if template:
-            found.setdefault(f"{template}/{node.path[start:]}", []).append(node.path)
-        if isinstance(node.op, Instance):
-            start, template = len(node.path) + 1, f"blocks/{node.op.template}"
-        for graph in node.graphs:
-            if isinstance(node.op, Fork) and template and not graph.single:
-                branch = node.branch_path(graph)
-                found.setdefault(f"{template}/{branch[start:]}", []).append(branch)
-            for inner in graph.nodes:
-                visit(inner, start, template)
-
-    for node in (*network.trunk, *(h.node for h in network.heads)):
-        visit(node, 0, "")
-    return found
+def _params(params: object) -> Iterator[tuple[str, str]]:
+    assert isinstance(params, dict)
+    for name, attribute in params.items():
+        expression = getattr(attribute.value, "text", None)
+        if attribute.value is None:
+            yield name, "each use says it"
+        else:
+            yield name, f"${expression}" if expression else yaml_text(attribute.value)
 
 
 def source_text(node: SourceNode) -> str:
@@ -137,7 +194,20 @@ def source_text(node: SourceNode) -> str:
     return "[" + ", ".join(map(source_text, node.items)) + "]"
 
 
-def _listed(word: str, paths: Sequence[str]) -> list[str]:
+def _inside(path: str, paths: Sequence[str]) -> list[str]:
+    deep = path.count("/") + 1
+    return [p for p in paths if p.startswith(f"{path}/") and p.count("/") == deep]
+
+
+def _rows(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        f"  {'  '.join(f'{c:<{w}}' for c, w in zip(row, widths, strict=True))}".rstrip()
+        for row in rows
+    ]
+
+
+def _list(word: str, paths: Sequence[str]) -> list[str]:
     rest = len(paths) - MOST_LISTED
     lines = [f"  {path}" for path in paths[:MOST_LISTED]]
     return [f"{word}:", *lines, *([f"  and {rest} more"] if rest > 0 else [])]

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 from archcompiler.errors import Report, Row
 from archcompiler.position import Position
+
+NUMBERED = re.compile(r"(.+)_[0-9]+")
+"""What a copy of a repeated layer is called, and in it the name before."""
 
 
 def join(prefix: str, name: str) -> str:

@@ -6,24 +6,27 @@ import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from archcompiler import history
 from archcompiler.addresses import Addresses
 from archcompiler.diagnostics import WIDTH, show
-from archcompiler.draft import Bound, Draft, DraftNetwork, DraftNorm, shown_paths
+from archcompiler.draft import Bound, Draft, DraftNetwork, DraftNorm
+from archcompiler.edits import OF_BLOCK
 from archcompiler.errors import USAGE_OR_ENVIRONMENT, ArchcError, Diagnostic, nearest
 from archcompiler.expression import Expression
 from archcompiler.fields import shape_text, yaml_text
-from archcompiler.ir import Fork, Head, Instance, Network, Node
+from archcompiler.ir import Fork, Head, Network, Node
 from archcompiler.op import Op, write_attributes
 from archcompiler.ops import BY_KEY
 from archcompiler.ops.unit import NORMS
 from archcompiler.overrides import COMMAND_LINE
-from archcompiler.overview import of_templates, overview, source_text, where
+from archcompiler.overview import Overview, hint, source_text
 from archcompiler.position import Position
 from archcompiler.rewrite import positions
-from archcompiler.source import Entry
-from archcompiler.spec import Patch, Spec
+from archcompiler.source import Entry, Mapping
+from archcompiler.spec import Attribute, Spec
 
-_NARROWEST = 12
+_NARROWEST = 16
+_DEFAULT = "param default"
 MOST_NAMED = 6
 MAX_READINGS = 20
 """So many parameters that expressions read in turn are shown."""
@@ -52,24 +55,25 @@ class Provenance:
     room: int = WIDTH
     patched: set[Position] = field(init=False)
     places: Addresses = field(init=False)
+    overview: Overview = field(init=False)
 
     def __post_init__(self) -> None:
-        self.places = Addresses(self.spec)
+        self.places = Addresses(self.spec, self.draft)
         files = (p for p in self.spec.patches if not p.by_command_line)
         self.patched = {position for patch in files for position in positions(patch)}
+        self.overview = Overview(self.places, self.network, self.patched)
 
     def explain(self, path: str) -> str:
         """Tell about the layer at a path, or the parameter of that name. Raises E703."""
         nodes = {node.path: node for node in self.network.walk()}
-        drafts = {shown: draft for draft, shown in shown_paths(self.draft).items()}
         if path in nodes:
-            return "\n".join(self._layer(nodes[path], drafts[path]))
+            return "\n".join(self._layer(nodes[path], self.places.layers[path]))
         if path in self.draft.params:
             lines = [self._line(path, self.network.params[path], self.draft.params[path], "spec")]
             return "\n".join(
                 [f"{path}  parameter of {self.network.name}", "", *_table(lines, self.room)]
             )
-        if found := overview(path, self.places, self.network):
+        if found := self.overview.lines(path):
             at = self.spec.input_position if path == "input" else None
             changed = [c for c in self.network.changes if c.startswith("input=")]
             place = "said on the command line" if changed else f"written at {at}"
@@ -82,15 +86,12 @@ class Provenance:
 
     def _near(self, path: str, nodes: list[str]) -> str:
         """Return a hint: a layer of that name, or what the deepest part that there is holds."""
-        parts = path.split("/")
-        above = ("/".join(parts[:n]) for n in range(len(parts), 0, -1))
-        taken = [patch for one in above for patch in self.places.removals(one)]
-        if taken and path in self.places.written:
-            return f"it was removed at {taken[0].position}"
+        if loss := self.places.loss(path):
+            return hint(loss, path)
         inner = [n for n in nodes if n.lower().endswith(f"/{path.lower()}")]
         if inner:
             return f"did you mean `{inner[0]}`?"
-        brought = of_templates(self.network) if path.startswith("blocks/") else ()
+        brought = self.places.uses if path.startswith("blocks/") else ()
         known = dict.fromkeys([*self.places.written, *brought, *nodes])
         known.pop(path, None)
         around = path.rpartition("/")[0]
@@ -113,56 +114,54 @@ class Provenance:
         weights = sum(w.count for one in node.walk() for w in one.weights)
         macs = sum(one.macs for one in node.walk())
         yield f"{weights:,} weights, {macs:,} MACs"
-        origin = self.places.origin(node.path)
-        moved = draft.position in self.patched and origin is not None
-        written = str(origin.position if origin and moved else draft.position)
-        kind = " by a patch" if draft.position in self.patched and not moved else ""
-        yield from where(node.path, self.places, written + kind)
-        lines = [*self._structure(node), *self._head(node), *self._values(node, draft)]
+        yield from self.overview.story(draft.layer, self.places.changes(node.path))
+        lines = [*self._structure(node, draft), *self._values(node, draft)]
         if lines:
             yield ""
             yield from _table(lines, self.room)
 
-    def _structure(self, node: Node) -> Iterator[_Line]:
+    def _structure(self, node: Node, draft: Draft) -> Iterator[_Line]:
         """Yield what is no attribute of an op, where somebody said it or it holds anyway."""
+        inside = draft.inside or draft.layer
         core = node
-        while isinstance(core.op, Instance) and len(core.graphs[0].nodes) == 1:
+        while core.op.key == "block" and len(core.graphs[0].nodes) == 1:
             (core,) = core.graphs[0].nodes
-        fork = core if isinstance(core.op, Fork) else None
+        fork = core.op if isinstance(core.op, Fork) else None
         end_point = any(point.node is node for point in self.network.end_points)
-        split = list(fork.op.split or ()) if fork and isinstance(fork.op, Fork) else []
+        head: Head | None = next((h for h in self.network.heads if h.node is node), None)
         values = {
+            "block": draft.template,
             "from": ", ".join(value.name for value in node.inputs),
             "repeat": "",
             "end_point": yaml_text(end_point),
-            "branches": ", ".join(graph.name for graph in fork.graphs) if fork else "",
-            "join": fork.op.join if fork and isinstance(fork.op, Fork) else "",
-            "split": yaml_text(split),
+            "branches": ", ".join(graph.name for graph in core.graphs) if fork else "",
+            "join": fork.join if fork else "",
+            "split": yaml_text(list(fork.split or ())) if fork else "",
+            "training_only": yaml_text(bool(head and head.training_only)),
+            "loss_weight": yaml_text(head.loss_weight) if head else "",
         }
         for key, value in values.items():
-            said = self.places.entries(node.path, key)
+            said = history.said(inside if key in OF_BLOCK else draft.layer, key)
             if said:
-                entry, patch = said[-1]
-                kind = _by("layer", patch)
-                yield _Line(key, value or source_text(entry.node), "", kind, entry.node.position)
-                yield from _before(said)
+                shown = value or source_text(said[-1].node)
+                at = said[-1].node.position
+                yield _Line(key, shown, "", self._by("layer", at), at)
+                yield from self._before(said)
+            elif key == "from" and draft.source_positions:
+                at = draft.source_positions[0]
+                yield _Line(key, value, "", self._by("layer", at), at)
             elif key == "end_point" and end_point:
                 yield _Line(key, value, "", "by its place", None)
             elif key == "join" and value:
                 yield _Line(key, value, "", "built in", None)
 
-    def _head(self, node: Node) -> Iterator[_Line]:
-        head: Head | None = next((h for h in self.network.heads if h.node is node), None)
-        if head and head.training_only:
-            yield _Line("training_only", "true", "", "head", None)
-            yield _Line("loss_weight", yaml_text(head.loss_weight), "", "head", None)
-
     def _values(self, node: Node, draft: Draft) -> Iterator[_Line]:
         if draft.key not in BY_KEY:
             for name, bound in draft.arguments.items():
                 value = getattr(node.op, "arguments", {}).get(name)
-                kind = "block" if bound.scope is not draft.scope else "with"
+                kind = _DEFAULT if bound.scope is not draft.scope else "with"
                 yield from self._bound(name, value, bound, kind)
+                yield from self._given_before(draft, name, bound)
             return
         op = BY_KEY[draft.key]
         own = draft.defaults.get(op.key, {})
@@ -180,9 +179,23 @@ class Provenance:
                 yield from self._norm(found.value, draft)
             else:
                 yield from self._bound(shown, value, found, kind)
-            said = self.places.entries(node.path, shown)
-            if said and said[-1][1]:
-                yield from _before(said, own.get(name))
+            said = history.said(draft.layer, shown)
+            if said and self._by("", said[-1].node.position):
+                yield from self._before(said, own.get(name))
+
+    def _given_before(self, draft: Draft, name: str, bound: Bound) -> Iterator[_Line]:
+        """Yield what a block's parameter was before a patch gave the value that it has."""
+        block, layer = self.draft.written.blocks[draft.template], draft.layer
+        given: list[tuple[Attribute, str]] = [(block.params[name], _DEFAULT)]
+        for one in history.earlier(layer):
+            if one.block and one.block.text == draft.template and name in one.arguments:
+                given.append((one.arguments[name], "with"))
+        given = [g for g in given if g[0].value is not None and g[0].position != bound.position]
+        if given and self._by("", bound.position):
+            (old, kind) = given[-1]
+            yield _Line(
+                "  before", _text(old.value), "", self._by(kind, old.position), old.position
+            )
 
     def _norm(self, norm: DraftNorm, draft: Draft) -> Iterator[_Line]:
         inherited = draft.defaults.get(NORMS[norm.key].key, {})
@@ -200,37 +213,33 @@ class Provenance:
                 inner = read.scope.params.get(word)
                 if inner:
                     seen += 1
-                    kind = "spec" if word in self.draft.params else "argument"
+                    kind = _DEFAULT if inner.scope is read.scope else "with"
+                    kind = "spec" if word in self.draft.params else kind
                     yield self._line(f"{'  ' * depth}${word}", inner.value, inner, kind)
                     waiting.append((inner, depth + 1))
 
     def _line(self, name: str, value: object, bound: Bound, kind: str) -> _Line:
         written = f"${bound.value.text}" if isinstance(bound.value, Expression) else ""
-        if bound.position.source.name == COMMAND_LINE:
-            kind = "command line"
-        elif bound.position in self.patched:
-            kind = f"{kind}, patch"
-        text = _text(value)
+        kind, text = self._by(kind, bound.position), _text(value)
         return _Line(name, text, written if written != text else "", kind, bound.position)
 
+    def _by(self, kind: str, at: Position) -> str:
+        """Say who wrote something: the `kind` of a file's own text, a patch, the command line."""
+        if at.source.name == COMMAND_LINE:
+            return "command line"
+        return f"{kind}, patch".removeprefix(", ") if at in self.patched else kind
 
-def _by(kind: str, patch: Patch | None) -> str:
-    if patch is None:
-        return kind
-    return "command line" if patch.by_command_line else f"{kind}, patch"
-
-
-def _before(
-    said: Sequence[tuple[Entry, Patch | None]], default: Bound | None = None
-) -> Iterator[_Line]:
-    """Yield what the last word on a key took the place of."""
-    if len(said) > 1:
-        entry, patch = said[-2]
-        yield _Line(
-            "  before", source_text(entry.node), "", _by("layer", patch), entry.node.position
-        )
-    elif default:
-        yield _Line("  before", _text(default.value), "", "defaults", default.position)
+    def _before(self, said: Sequence[Entry], default: Bound | None = None) -> Iterator[_Line]:
+        """Yield what the last word on a key took the place of."""
+        if len(said) > 1:
+            node = said[-2].node
+            kind, text = self._by("layer", node.position), source_text(node)
+            if said[-2].key == "branches" and isinstance(node, Mapping):
+                text = ", ".join(node.entries)
+            yield _Line("  before", text, "", kind, node.position)
+        elif default:
+            kind = self._by("defaults", default.position)
+            yield _Line("  before", _text(default.value), "", kind, default.position)
 
 
 def _names(value: object) -> Iterable[str]:

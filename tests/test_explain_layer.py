@@ -72,10 +72,10 @@ def test_a_value_comes_from_its_layer_a_default_or_nothing() -> None:
 def test_an_expression_shows_what_it_reads() -> None:
     found = rows("Mixed_2/a")
     assert found["conv"] == ["12", "($mid)", "layer", "bases/base.yaml:13:17"]
-    assert found["$mid"][-2:] == ["argument", "bases/base.yaml:11:19"]
+    assert found["$mid"][-3:] == ["param", "default", "bases/base.yaml:11:19"]
     assert found["$wide"] == ["6", "spec", "child.yaml:4:16"]
     assert found["kernel"][:2] == ["1", "($size)"]
-    assert found["$size"] == ["1", "argument", "bases/base.yaml:18:32"]
+    assert found["$size"] == ["1", "with", "bases/base.yaml:18:32"]
 
 
 def test_a_patch_is_named() -> None:
@@ -94,7 +94,7 @@ def test_the_command_line_wins() -> None:
 def test_an_instance_shows_its_arguments() -> None:
     found = rows("Mixed_2")
     assert found["size"] == ["1", "with", "bases/base.yaml:18:32"]
-    assert found["mid"] == ["12", "($wide", "*", "2)", "block", "bases/base.yaml:11:19"]
+    assert found["mid"] == ["12", "($wide", "*", "2)", "param", "default", "bases/base.yaml:11:19"]
 
 
 def test_a_parameter_has_a_place_too() -> None:
@@ -262,7 +262,7 @@ def test_what_a_patch_brought_into_a_template_is_known_and_what_it_took(tmp_path
         "param mid: $wide * 2", "param size: 5", "param wider: 9",
     ]  # fmt: skip
     assert explained("blocks/cell/c")[:2] == [
-        "blocks/cell/c  branch of child", "written at child.yaml:6:22 by a patch",
+        "blocks/cell/c  branch of child", "written at child.yaml:6:17 by a patch",
     ]  # fmt: skip
     inner = explained("blocks/cell/c/one")
     assert inner[0] == "blocks/cell/c/one  layer of child"
