@@ -7,8 +7,9 @@ Parameters, expressions, the names of blocks, and groups without a name may diff
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from archcompiler.diff_items import Branch, Item, Items, Matched, Source, match, written
@@ -46,6 +47,8 @@ class Use:
 
     instance: str
     block: str
+    new_block: str
+    """Its name in B: of one that is of another block there, that one's."""
     inside: str
     """The layer's path inside the block, empty for the block itself."""
 
@@ -81,6 +84,8 @@ class Diff:
     """How often A uses each block."""
     uses_after: dict[str, int]
     """How often B does."""
+    shared_uses: dict[str, int]
+    """How many uses of each block are uses of it on both sides."""
     ops: dict[str, tuple[str, ...]]
     """The paths of A's layers that B has, too, by their op or block."""
     input: Shape
@@ -108,6 +113,7 @@ def diff(old: Network, new: Network) -> Diff:
         parts = item.node.path.split("/")
         if gone.isdisjoint("/".join(parts[:n]) for n in range(1, len(parts) + 1)):
             ops.setdefault(_what(item), []).append(item.node.path)
+    uses = (use for b, a in found.twins.items() if (use := _use(a, b)))
     return Diff(
         network=tuple(_changes(_network(old), _network(new))),
         params=tuple(_changes(_words(old.params), _words(new.params))),
@@ -116,6 +122,7 @@ def diff(old: Network, new: Network) -> Diff:
         totals={key: (first[key], second[key]) for key in first},
         uses=dict(found.old.uses),
         uses_after=dict(found.new.uses),
+        shared_uses=dict(Counter(use.block for use in uses if use.block == use.new_block)),
         ops={key: tuple(paths) for key, paths in ops.items()},
         input=new.input.shape,
     )
@@ -184,7 +191,9 @@ class _Diff:
             self.compare_lists(match(one.items, other.items), inner)
         self.add_lost_branches(a, b, inner)
         if len(self.layers) > before:
-            changes += _arguments(a, b)
+            changes += _arguments(a, b, self.layers[before:])
+        if (changes or len(self.layers) > before) and not any(c.name == "" for c in changes):
+            changes[:0] = _block(a, b)
         if changes:
             found = Difference(
                 kind="changed", path=b.node.path, what=_what(b), changes=tuple(changes),
@@ -332,22 +341,40 @@ def _path(source: Source) -> str:
 
 def _use(a: Item, b: Item) -> Use | None:
     if isinstance(a.node.op, Instance) and b.node.named:
-        return Use(b.node.path, a.node.op.template, "")
+        old = a.node.op.template
+        new = b.node.op.template if isinstance(b.node.op, Instance) else old
+        return Use(b.node.path, old, new, "")
     return None
 
 
 def _inside(use: Use | None, path: str) -> Use | None:
     if use is None:
         return None
-    return Use(use.instance, use.block, path.removeprefix(f"{use.instance}/"))
+    return replace(use, inside=path.removeprefix(f"{use.instance}/"))
 
 
-def _arguments(a: Item, b: Item) -> Iterator[Change]:
-    """Yield what two uses of one block are given otherwise: what explains changes inside."""
+def _block(a: Item, b: Item) -> Iterator[Change]:
+    """Yield of what blocks two uses are, where these are two: what explains changes inside."""
+    one, other = a.node.op, b.node.op
+    if isinstance(one, Instance) and isinstance(other, Instance) and one.template != other.template:
+        yield Change("block", one.template, other.template)
+
+
+def _arguments(a: Item, b: Item, inside: Sequence[Difference]) -> Iterator[Change]:
+    """Yield what two uses of one block are given otherwise: what explains changes inside.
+
+    What a block has only on one side explains nothing where no expression gave what changed.
+    """
     one, other = a.node.op, b.node.op
     if isinstance(one, Instance) and isinstance(other, Instance) and one.template == other.template:
+        nodes = {node.path: node for node in b.node.walk()}
+        given = any(
+            d.kind != "changed" or {c.name for c in d.changes} & nodes[d.path].expressions.keys()
+            for d in inside
+        )
         for change in _changes(_words(one.arguments), _words(other.arguments)):
-            yield Change(f"with {change.name}", change.old, change.new)
+            if given or UNSET not in (change.old, change.new):
+                yield Change(f"with {change.name}", change.old, change.new)
 
 
 def _figures(node: Node) -> Figures:

@@ -88,7 +88,7 @@ def _said_once(found: Diff) -> tuple[list[tuple[Difference, tuple[str, ...]]], l
     """Return layers with what is said of their uses, and blocks for changes of many layers."""
     grouped: dict[object, list[Difference]] = {}
     for d in found.layers:
-        use = (d.use.block, d.use.inside) if d.use else ("", d.path)
+        use = (d.use.block, d.use.new_block, d.use.inside) if d.use else ("", "", d.path)
         grouped.setdefault(
             (d.kind, d.what, d.changes, use, d.old_path if not d.use else ""), []
         ).append(d)
@@ -117,12 +117,18 @@ def _together(group: list[Difference], found: Diff) -> tuple[Difference, tuple[s
     if first.use is None or len(group) == 1:
         return first, ()
     uses = found.uses_after if first.kind == "added" else found.uses
-    total = uses.get(first.use.block, 0)
+    block = first.use.new_block if first.kind == "added" else first.use.block
+    total = uses.get(block, 0)
+    shared = ""
+    if block == first.use.new_block == first.use.block:
+        total = found.shared_uses.get(block, 0)
+        lone = max(found.uses.get(block, 0), found.uses_after.get(block, 0)) > total
+        shared = " that both have" if lone else ""
     names = [d.use.instance for d in group if d.use]
     if len(group) == total:
-        where = f"in all {total} uses of {first.use.block}"
+        where = f"in all {total} uses of {block}{shared}"
     else:
-        where = f"in {_named(names)}, of {total} uses of {first.use.block}"
+        where = f"in {_named(names)}, of {total} uses of {block}{shared}"
     sums = (_sum([d.before for d in group]), _sum([d.after for d in group]))
     old_path = first.old_path.removeprefix(f"{first.use.instance}/")
     same = replace(
