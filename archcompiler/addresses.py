@@ -97,8 +97,9 @@ class Addresses:
             depth -= 1
         around, rest = "/".join(parts[:depth]), parts[depth:]
         found = [*self._dropped(path)]
-        for base in dict.fromkeys(self._bases(around)):
-            known = join(base, "/".join(rest)) in self.written
+        bases = dict.fromkeys(self._bases(around))
+        known = any(join(base, "/".join(rest)) in self.written for base in bases)
+        for base in bases:
             if known and base:
                 anew = (*self._losses(base, around, path), *self._losses(f"{base}/", around, path))
                 found += [one for one in anew if one[1].verb in ("set", "replace")]
@@ -108,6 +109,7 @@ class Addresses:
                 found += self._losses(address, at, path)
                 if known and n < len(rest):
                     found += self._losses(f"{address}/", at, path)
+        found += self._swapped(parts[:depth], path)
         if not around and path in self.written:  # at the top of a section
             found += [f for name in ("stem", "body") for f in self._losses(name, name, path)]
         found = [one for one in found if one[0] > after]
@@ -118,6 +120,20 @@ class Addresses:
         if last.verb == "name" and not self._stands(new):
             return self.loss(new + path.removeprefix(last.path), order) or last
         return last
+
+    def _swapped(self, parts: list[str], path: str) -> Iterator[tuple[int, Loss]]:
+        """Yield what made instances around a path uses of another block, where that has it not."""
+        for n in range(1, len(parts) + 1):
+            at = "/".join(parts[:n])
+            draft = self.layers.get(at)
+            layer = draft.layer if draft and draft.template else None
+            while layer and layer.before:
+                before, patch = layer.before
+                known = f"blocks/{before.block}{path.removeprefix(at)}" in self.written
+                if known and "block" in patch.entries and layer.block:
+                    at_block = patch.entries["block"].node.position
+                    yield patch.order, Loss(at, "block", at_block, (layer.block.text,))
+                layer = before
 
     def _dropped(self, path: str) -> Iterator[tuple[int, Loss]]:
         """Yield what a file dropped of its base, to which the path belongs."""

@@ -10,12 +10,15 @@ from archcompiler import history
 from archcompiler.addresses import Addresses, Loss
 from archcompiler.diagnostics import show
 from archcompiler.errors import listed
+from archcompiler.expression import Expression
 from archcompiler.fields import shape_text, yaml_text
 from archcompiler.ir import Network
+from archcompiler.overrides import COMMAND_LINE
 from archcompiler.position import Position
+from archcompiler.rows import Row, table
 from archcompiler.source import Mapping, Scalar
 from archcompiler.source import Node as SourceNode
-from archcompiler.spec import Branch, Layer, Patch
+from archcompiler.spec import Attributes, Branch, Layer, Patch
 
 MOST_LISTED = 12
 MOST_NAMED = 3
@@ -30,6 +33,13 @@ class Overview:
     network: Network
     patched: Collection[Position]
     """The places of all that patches in files wrote."""
+    room: int
+
+    def by(self, kind: str, at: Position) -> str:
+        """Say who wrote something: the `kind` of a file's own text, a patch, the command line."""
+        if at.source.name == COMMAND_LINE:
+            return "command line"
+        return f"{kind}, patch".removeprefix(", ") if at in self.patched else kind
 
     def lines(self, path: str) -> list[str]:
         """Say what a path is, where it was written and what it stands for; none for no such."""
@@ -86,7 +96,11 @@ class Overview:
         spec, known = self.places.network.written, self.places.written.get(path)
         block = spec.blocks.get(path.partition("/")[2])
         if block:
-            about = [f"param {name}: {text}" for name, text in _params(block.params)]
+            params = [
+                Row(f"param {name}", text, "", self.by("block", at), at)
+                for name, text, at in _params(block.params)
+            ]
+            about = [*table(params, self.room), ""] if params else []
             uses = self._instances(block.name.text)
             about += _list("instances", uses) if uses else ["no layer uses it"]
             story = [*self.story(block.layer)]
@@ -168,20 +182,23 @@ def hint(loss: Loss, path: str) -> str:
     it = "it" if loss.path == path else f"`{loss.path}`"
     if loss.verb == "name":
         return f"{it} is named {names} since {loss.position}"
+    if loss.verb == "block":
+        return f"{it} is of block {names} since {loss.position}"
     if loss.verb == "set":
         return f"{it} was written anew at {loss.position}, without it"
     new = f", by {names}" if names and loss.verb == "replace" else ""
     return f"{it} was {loss.verb}d at {loss.position}{new}"
 
 
-def _params(params: object) -> Iterator[tuple[str, str]]:
-    assert isinstance(params, dict)
+def _params(params: Attributes) -> Iterator[tuple[str, str, Position]]:
+    """Yield the names, values and places of a block's parameters."""
     for name, attribute in params.items():
-        expression = getattr(attribute.value, "text", None)
-        if attribute.value is None:
-            yield name, "each use says it"
-        else:
-            yield name, f"${expression}" if expression else yaml_text(attribute.value)
+        text = "each use says it"
+        if isinstance(attribute.value, Expression):
+            text = f"${attribute.value.text}"
+        elif attribute.value is not None:
+            text = show(yaml_text(attribute.value))
+        yield name, text, attribute.position
 
 
 def source_text(node: SourceNode) -> str:

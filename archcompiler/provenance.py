@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -13,34 +12,21 @@ from archcompiler.draft import Bound, Draft, DraftNetwork, DraftNorm
 from archcompiler.edits import OF_BLOCK
 from archcompiler.errors import USAGE_OR_ENVIRONMENT, ArchcError, Diagnostic, nearest
 from archcompiler.expression import Expression
-from archcompiler.fields import shape_text, yaml_text
+from archcompiler.fields import shape_text, write, yaml_text
 from archcompiler.ir import Fork, Head, Network, Node
-from archcompiler.op import Op, write_attributes
+from archcompiler.op import Op, attributes, write_attributes
 from archcompiler.ops import BY_KEY
 from archcompiler.ops.unit import NORMS
-from archcompiler.overrides import COMMAND_LINE
 from archcompiler.overview import Overview, hint, source_text
-from archcompiler.position import Position
 from archcompiler.rewrite import positions
+from archcompiler.rows import Row, table
 from archcompiler.source import Entry, Mapping
-from archcompiler.spec import Attribute, Spec
+from archcompiler.spec import Attribute, Spec, WrittenNorm
 
-_NARROWEST = 16
 _DEFAULT = "param default"
 MOST_NAMED = 6
 MAX_READINGS = 20
 """So many parameters that expressions read in turn are shown."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Line:
-    """A value: what it is called, what it is, how it was written, by what and where."""
-
-    name: str
-    value: str
-    written: str
-    kind: str
-    position: Position | None
 
 
 @dataclass(slots=True)
@@ -53,25 +39,35 @@ class Provenance:
     typed: str
     """How a command line calls the spec."""
     room: int = WIDTH
-    patched: set[Position] = field(init=False)
     places: Addresses = field(init=False)
     overview: Overview = field(init=False)
 
     def __post_init__(self) -> None:
         self.places = Addresses(self.spec, self.draft)
         files = (p for p in self.spec.patches if not p.by_command_line)
-        self.patched = {position for patch in files for position in positions(patch)}
-        self.overview = Overview(self.places, self.network, self.patched)
+        patched = {position for patch in files for position in positions(patch)}
+        self.overview = Overview(self.places, self.network, patched, self.room)
 
     def explain(self, path: str) -> str:
         """Tell about the layer at a path, or the parameter of that name. Raises E703."""
         nodes = {node.path: node for node in self.network.walk()}
         if path in nodes:
             return "\n".join(self._layer(nodes[path], self.places.layers[path]))
-        if path in self.draft.params:
-            lines = [self._line(path, self.network.params[path], self.draft.params[path], "spec")]
+        if path in self.draft.params or path == "params":
+            what = "the parameters" if path == "params" else "parameter"
+            params = self.draft.params if path == "params" else {path: self.draft.params[path]}
+            lines = [self._line(k, self.network.params[k], b, "spec") for k, b in params.items()]
             return "\n".join(
-                [f"{path}  parameter of {self.network.name}", "", *_table(lines, self.room)]
+                [f"{path}  {what} of {self.network.name}", "", *table(lines, self.room)]
+            )
+        if path == "defaults":
+            lines = [
+                Row(f"{op}.{name}", _default(op, name, a), "", "spec", a.position)
+                for op, own in self.draft.written.defaults.items()
+                for name, a in own.items()
+            ]
+            return "\n".join(
+                [f"{path}  of all of {self.network.name}", "", *table(lines, self.room)]
             )
         if found := self.overview.lines(path):
             at = self.spec.input_position if path == "input" else None
@@ -88,6 +84,9 @@ class Provenance:
         """Return a hint: a layer of that name, or what the deepest part that there is holds."""
         if loss := self.places.loss(path):
             return hint(loss, path)
+        first, _, rest = path.partition("/")
+        if first in ("stem", "body", "heads") and rest in nodes:
+            return f"did you mean `{rest}`?"
         inner = [n for n in nodes if n.lower().endswith(f"/{path.lower()}")]
         if inner:
             return f"did you mean `{inner[0]}`?"
@@ -118,9 +117,9 @@ class Provenance:
         lines = [*self._structure(node, draft), *self._values(node, draft)]
         if lines:
             yield ""
-            yield from _table(lines, self.room)
+            yield from table(lines, self.room)
 
-    def _structure(self, node: Node, draft: Draft) -> Iterator[_Line]:
+    def _structure(self, node: Node, draft: Draft) -> Iterator[Row]:
         """Yield what is no attribute of an op, where somebody said it or it holds anyway."""
         inside = draft.inside or draft.layer
         core = node
@@ -145,17 +144,17 @@ class Provenance:
             if said:
                 shown = value or source_text(said[-1].node)
                 at = said[-1].node.position
-                yield _Line(key, shown, "", self._by("layer", at), at)
+                yield Row(key, shown, "", self.overview.by("layer", at), at)
                 yield from self._before(said)
             elif key == "from" and draft.source_positions:
                 at = draft.source_positions[0]
-                yield _Line(key, value, "", self._by("layer", at), at)
+                yield Row(key, value, "", self.overview.by("layer", at), at)
             elif key == "end_point" and end_point:
-                yield _Line(key, value, "", "by its place", None)
+                yield Row(key, value, "", "by its place", None)
             elif key == "join" and value:
-                yield _Line(key, value, "", "built in", None)
+                yield Row(key, value, "", "built in", None)
 
-    def _values(self, node: Node, draft: Draft) -> Iterator[_Line]:
+    def _values(self, node: Node, draft: Draft) -> Iterator[Row]:
         if draft.key not in BY_KEY:
             for name, bound in draft.arguments.items():
                 value = getattr(node.op, "arguments", {}).get(name)
@@ -171,7 +170,7 @@ class Provenance:
             shown = op.key if name == op.main else name
             value = settled[name] if name in settled else found.value if found else None
             if found is None:
-                yield _Line(shown, yaml_text(value), "", "built in", None)
+                yield Row(shown, yaml_text(value), "", "built in", None)
                 continue
             kind = "defaults" if own.get(name) is found else "layer"
             if isinstance(found.value, DraftNorm):
@@ -180,10 +179,12 @@ class Provenance:
             else:
                 yield from self._bound(shown, value, found, kind)
             said = history.said(draft.layer, shown)
-            if said and self._by("", said[-1].node.position):
-                yield from self._before(said, own.get(name))
+            if said and self.overview.by("", said[-1].node.position):
+                default = own.get(name)
+                text = _default(op.key, name, default) if default else ""
+                yield from self._before(said, text, default)
 
-    def _given_before(self, draft: Draft, name: str, bound: Bound) -> Iterator[_Line]:
+    def _given_before(self, draft: Draft, name: str, bound: Bound) -> Iterator[Row]:
         """Yield what a block's parameter was before a patch gave the value that it has."""
         block, layer = self.draft.written.blocks[draft.template], draft.layer
         given: list[tuple[Attribute, str]] = [(block.params[name], _DEFAULT)]
@@ -191,19 +192,18 @@ class Provenance:
             if one.block and one.block.text == draft.template and name in one.arguments:
                 given.append((one.arguments[name], "with"))
         given = [g for g in given if g[0].value is not None and g[0].position != bound.position]
-        if given and self._by("", bound.position):
-            (old, kind) = given[-1]
-            yield _Line(
-                "  before", _text(old.value), "", self._by(kind, old.position), old.position
-            )
+        if given and self.overview.by("", bound.position):
+            old, kind = given[-1]
+            kind = self.overview.by(kind, old.position)
+            yield Row("  before", _text(old.value), "", kind, old.position)
 
-    def _norm(self, norm: DraftNorm, draft: Draft) -> Iterator[_Line]:
+    def _norm(self, norm: DraftNorm, draft: Draft) -> Iterator[Row]:
         inherited = draft.defaults.get(NORMS[norm.key].key, {})
         for name, bound in {**inherited, **norm.attributes}.items():
             kind = "layer" if name in norm.attributes else "defaults"
             yield from self._bound(f"norm.{name}", bound.value, bound, kind)
 
-    def _bound(self, name: str, value: object, bound: Bound, kind: str) -> Iterator[_Line]:
+    def _bound(self, name: str, value: object, bound: Bound, kind: str) -> Iterator[Row]:
         """Yield a value, and below it the parameters that its expression reads."""
         yield self._line(name, value, bound, kind)
         waiting, seen = [(bound, 1)], 0
@@ -218,28 +218,24 @@ class Provenance:
                     yield self._line(f"{'  ' * depth}${word}", inner.value, inner, kind)
                     waiting.append((inner, depth + 1))
 
-    def _line(self, name: str, value: object, bound: Bound, kind: str) -> _Line:
+    def _line(self, name: str, value: object, bound: Bound, kind: str) -> Row:
         written = f"${bound.value.text}" if isinstance(bound.value, Expression) else ""
-        kind, text = self._by(kind, bound.position), _text(value)
-        return _Line(name, text, written if written != text else "", kind, bound.position)
+        kind, text = self.overview.by(kind, bound.position), _text(value)
+        return Row(name, text, written if written != text else "", kind, bound.position)
 
-    def _by(self, kind: str, at: Position) -> str:
-        """Say who wrote something: the `kind` of a file's own text, a patch, the command line."""
-        if at.source.name == COMMAND_LINE:
-            return "command line"
-        return f"{kind}, patch".removeprefix(", ") if at in self.patched else kind
-
-    def _before(self, said: Sequence[Entry], default: Bound | None = None) -> Iterator[_Line]:
-        """Yield what the last word on a key took the place of."""
+    def _before(
+        self, said: Sequence[Entry], text: str = "", default: Bound | None = None
+    ) -> Iterator[Row]:
+        """Yield what the last word on a key took the place of: maybe a default, as `text`."""
         if len(said) > 1:
             node = said[-2].node
-            kind, text = self._by("layer", node.position), source_text(node)
+            kind, text = self.overview.by("layer", node.position), source_text(node)
             if said[-2].key == "branches" and isinstance(node, Mapping):
                 text = ", ".join(node.entries)
-            yield _Line("  before", text, "", kind, node.position)
+            yield Row("  before", text, "", kind, node.position)
         elif default:
-            kind = self._by("defaults", default.position)
-            yield _Line("  before", _text(default.value), "", kind, default.position)
+            kind = self.overview.by("defaults", default.position)
+            yield Row("  before", text, "", kind, default.position)
 
 
 def _names(value: object) -> Iterable[str]:
@@ -250,31 +246,20 @@ def _names(value: object) -> Iterable[str]:
     return []
 
 
+def _default(op: str, name: str, default: Bound | Attribute) -> str:
+    """Return a default as a spec writes it."""
+    value = default.value
+    if isinstance(value, WrittenNorm | DraftNorm):
+        own = {k: _default(value.key, k, a) for k, a in value.attributes.items()}
+        return _text({value.key: own} if own else value.key)
+    if isinstance(value, Expression | dict | None):
+        return _text(value)
+    return _text(write(attributes(BY_KEY[op])[name], value))
+
+
 def _text(value: object) -> str:
     if isinstance(value, Expression):
         return f"${value.text}"
     if isinstance(value, dict):
         return "{" + ", ".join(f"{k}: {_text(v)}" for k, v in value.items()) + "}"
     return show(yaml_text(value))
-
-
-def _table(lines: Iterable[_Line], room: int) -> Iterator[str]:
-    """Align the columns; a long value does not widen its own, and no place is broken."""
-    rows = [
-        (line.name, f"{line.value}  ({line.written})" if line.written else line.value, line.kind,
-         str(line.position) if line.position else "")
-        for line in lines
-    ]  # fmt: skip
-    names, kinds, places = (max(len(row[n]) for row in rows) for n in (0, 2, 3))
-    left = max(room - names - kinds - places - 6, _NARROWEST)
-    wrapped = [textwrap.wrap(row[1], left, break_on_hyphens=False) or [""] for row in rows]
-    values = max(len(part) for parts in wrapped for part in parts)
-    for (name, _, kind, place), (first, *rest) in zip(rows, wrapped, strict=True):
-        start, end = f"{name:<{names}}  ", f"{kind:<{kinds}}  {place}".rstrip()
-        line = f"{start}{first:<{values}}  {end}"
-        if len(line) <= room or not (place and kind):
-            yield line.rstrip()
-        else:
-            yield f"{start}{first:<{values}}  {kind}".rstrip()
-            yield f"{' ' * max(0, min(names + 2, room - len(place)))}{place}"
-        yield from (f"{' ' * (names + 2)}{part}" for part in rest)

@@ -65,8 +65,8 @@ def test_check_inception() -> None:
     result = run("check", "inception_v3")
     assert result.exit_code == 0
     assert result.stdout == (
-        "inception_v3  299x299x3 -> Logits 1000   27,179,376 weights "
-        "(23,851,784 without training heads)   5.713 GMACs   22 end points\n"
+        "inception_v3  299x299x3 -> Logits 1000   5.713 GMACs   22 end points\n"
+        "  27,179,376 weights (23,851,784 without training heads)\n"
     )
 
 

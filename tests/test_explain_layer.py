@@ -258,9 +258,11 @@ def test_what_a_patch_brought_into_a_template_is_known_and_what_it_took(tmp_path
         "utf-8",
     )
     block = explained("blocks/cell")
-    assert [line for line in block if line.startswith("param")] == [
-        "param mid: $wide * 2", "param size: 5", "param wider: 9",
-    ]  # fmt: skip
+    assert [line.split() for line in block if line.startswith("param")] == [
+        ["param", "mid", "$wide", "*", "2", "block", "bases/base.yaml:11:19"],
+        ["param", "size", "5", "block,", "patch", "child.yaml:5:49"],
+        ["param", "wider", "9", "block,", "patch", "child.yaml:5:41"],
+    ]
     assert explained("blocks/cell/c")[:2] == [
         "blocks/cell/c  branch of child", "written at child.yaml:6:17 by a patch",
     ]  # fmt: skip

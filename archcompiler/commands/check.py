@@ -16,7 +16,7 @@ from archcompiler.commands.common import (
     told_apart,
 )
 from archcompiler.compiler import compile_file, draft_file
-from archcompiler.diagnostics import Format, documented, put, report, say
+from archcompiler.diagnostics import WIDTH, Format, documented, put, report, room, say
 from archcompiler.errors import ArchcError, Diagnostic
 from archcompiler.escape import json_document
 from archcompiler.fields import Size, macs_text, shape_text
@@ -26,6 +26,10 @@ from archcompiler.lock import lock_path, read
 from archcompiler.lock_drift import drift
 from archcompiler.size_report import document, findings, lines, read_range
 from archcompiler.sizes import survey
+
+MOST_PADDED = 20
+"""Names are padded to that of the longest file, up to here."""
+_GAP = "   "
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +53,9 @@ class _Checked:
 def command(words: tuple[str, ...], span: str | None, form: Format) -> None:
     """Check specs: every shape, reference and expectation, without a framework.
 
-    A spec that has a lock (see `archc lock`) is held to it, too. Prints a line for each good spec
-    and the errors of the others; exits with 1 if there are any. With --input it exits with 1 if
-    any of the sizes is not legal.
+    A spec that has a lock (see `archc lock`) is held to it, too. Prints the figures of each good
+    spec and the errors of the others; exits with 1 if there are any. With --input it exits with 1
+    if any of the sizes is not legal.
 
     \b
     archc check specs/ my_net.yaml
@@ -65,6 +69,7 @@ def command(words: tuple[str, ...], span: str | None, form: Format) -> None:
     exit_code, wrong = 0, 0
     everything: list[Diagnostic] = []
     width = max(len(path.stem) for path in found.specs) if len(found.specs) > 1 else 0
+    width = min(width, MOST_PADDED)
     for path in found.specs:
         checked = _check(path, found)
         exit_code, wrong = max(exit_code, checked.exit_code), wrong + (checked.network is None)
@@ -73,7 +78,7 @@ def command(words: tuple[str, ...], span: str | None, form: Format) -> None:
             everything += diagnostics
             continue
         if checked.network:
-            say(one_line(checked.network, width))
+            say(told(checked.network, room(WIDTH), width))
         report(diagnostics, form, err=False)
     if form == "json":
         report(everything, form, err=False)
@@ -131,18 +136,22 @@ def _check_sizes(found: Located, sizes: tuple[Size, ...], form: Format) -> int:
     return exit_code
 
 
-def one_line(network: Network, width: int = 0) -> str:
-    """Say what a network is in one line, its name padded to `width`."""
+def told(network: Network, columns: int, width: int = 0) -> str:
+    """Say what a network is in one line, its name padded to `width`.
+
+    Where that is longer than the columns that there are, the weights have a line to themselves.
+    """
     whole, used = network.totals(), network.totals(inference=True)
     output = network.output_head
     weights = f"{whole.params:,} weights"
     if network.training_heads:
         weights += f" ({used.params:,} without training heads)"
-    parts = (
+    head = (
         f"{network.name:<{width}}  {shape_text(network.input.shape)} -> "
-        f"{output.name} {shape_text(output.node.output.shape)}",
-        weights,
-        macs_text(used.macs),
-        f"{len(network.end_points)} end points",
+        f"{output.name} {shape_text(output.node.output.shape)}"
     )
-    return "   ".join(parts)
+    rest = (macs_text(used.macs), f"{len(network.end_points)} end points")
+    line = _GAP.join((head, weights, *rest))
+    if len(line) <= columns:
+        return line
+    return f"{_GAP.join((head, *rest))}\n{' ' * (width + 2)}{weights}"
