@@ -97,8 +97,12 @@ class Addresses:
             depth -= 1
         around, rest = "/".join(parts[:depth]), parts[depth:]
         found = [*self._dropped(path)]
-        bases = dict.fromkeys(self._bases(around))
+        bases = dict.fromkeys(base for base in self._bases(around) if base or not around)
         known = any(join(base, "/".join(rest)) in self.written for base in bases)
+        for n in range(1, depth + 1):  # what is an instance's own has its template's path no more
+            draft = self.layers.get("/".join(parts[:n]))
+            inside = f"blocks/{draft.template}/{'/'.join(parts[n:])}" if draft else ""
+            known = known or inside in self.written
         for base in bases:
             if known and base:
                 anew = (*self._losses(base, around, path), *self._losses(f"{base}/", around, path))
@@ -109,7 +113,7 @@ class Addresses:
                 found += self._losses(address, at, path)
                 if known and n < len(rest):
                     found += self._losses(f"{address}/", at, path)
-        found += self._swapped(parts[:depth], path)
+        found += [*self._swapped(parts[:depth], path), *self._beyond(around, rest)]
         if not around and path in self.written:  # at the top of a section
             found += [f for name in ("stem", "body") for f in self._losses(name, name, path)]
         found = [one for one in found if one[0] > after]
@@ -134,6 +138,15 @@ class Addresses:
                     at_block = patch.entries["block"].node.position
                     yield patch.order, Loss(at, "block", at_block, (layer.block.text,))
                 layer = before
+
+    def _beyond(self, around: str, rest: list[str]) -> Iterator[tuple[int, Loss]]:
+        """Yield how often a layer is repeated of which the path names a further copy."""
+        numbered = NUMBERED.fullmatch(rest[0]) if rest else None
+        repeated = join(around, numbered[1]) if numbered else ""
+        if repeated in self.copied:
+            layer = self.layers[self.uses[repeated][0]].layer
+            entry = history.said(layer, "repeat")[-1]
+            yield 0, Loss(repeated, "repeat", entry.node.position)
 
     def _dropped(self, path: str) -> Iterator[tuple[int, Loss]]:
         """Yield what a file dropped of its base, to which the path belongs."""

@@ -5,6 +5,7 @@ A layer takes two lines where its figures differ, before and after; what stays i
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -49,7 +50,7 @@ def to_text(found: Diff, old: str, new: str, width: int = WIDTH) -> str:
         ("Changed in many layers", many),
     ]
     for kind, name in _TITLES.items():
-        blocks = [_layer(d, names) for d, names in layers if d.kind == kind]
+        blocks = [_layer(d, names) for d, names in _runs(layers) if d.kind == kind]
         sections.append((name, blocks))
     shown = {path for d, uses in layers if not uses for path in (d.path, d.old_path)}
     points = {n: pair for n, pair in found.end_points.items() if n not in shown}
@@ -84,7 +85,11 @@ def to_text(found: Diff, old: str, new: str, width: int = WIDTH) -> str:
 # What is said once
 
 
-def _said_once(found: Diff) -> tuple[list[tuple[Difference, tuple[str, ...]]], list[_Block]]:
+_Said = tuple[Difference, tuple[str, ...]]
+"""A layer, and what is said of its uses."""
+
+
+def _said_once(found: Diff) -> tuple[list[_Said], list[_Block]]:
     """Return layers with what is said of their uses, and blocks for changes of many layers."""
     grouped: dict[object, list[Difference]] = {}
     for d in found.layers:
@@ -139,6 +144,33 @@ def _together(group: list[Difference], found: Diff) -> tuple[Difference, tuple[s
         after=sums[1],
     )
     return same, (f"{where} (sum)",)
+
+
+def _runs(layers: Sequence[_Said]) -> Iterator[_Said]:
+    """Yield what is said of layers, of many numbered copies that came or went together once."""
+    runs: list[list[_Said]] = []
+    for said in layers:
+        if not (runs and _follows(runs[-1][-1], said)):
+            runs.append([])
+        runs[-1].append(said)
+    for run in runs:
+        first, last = run[0][0], run[-1][0]
+        if len(run) < MANY:
+            yield from run
+            continue
+        before, after = (_sum([getattr(d, side) for d, _ in run]) for side in ("before", "after"))
+        note = f"and on to {last.path.rpartition('/')[2]}, {len(run)} layers (sum)"
+        yield replace(first, before=before, after=after), (note,)
+
+
+def _follows(said: _Said, other: _Said) -> bool:
+    """Tell whether of two layers that came or went the second is the next copy of the first."""
+    (one, notes), (two, more) = said, other
+    alike = [(d.kind, d.what, d.before, d.after) for d in (one, two)]
+    if notes or more or one.kind not in ("added", "removed") or alike[0] != alike[1]:
+        return False
+    first = re.fullmatch("(.*_)([1-9][0-9]*)", one.path)
+    return first is not None and two.path == f"{first[1]}{int(first[2]) + 1}"
 
 
 def _sum(figures: Sequence[Figures | None]) -> Figures | None:

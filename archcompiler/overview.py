@@ -170,6 +170,8 @@ def _told(loss: Loss, path: str) -> str:
         return f"gone since {loss.path} was renamed at {loss.position}"
     if loss.verb == "set":
         return f"gone since {loss.path} was written anew at {loss.position}"
+    if loss.verb == "repeat":
+        return f"gone since {loss.path} has fewer copies: see its repeat at {loss.position}"
     word = f"{loss.verb}d"
     if loss.path != path:
         return f"{word} at {loss.position} with {loss.path}"
@@ -182,6 +184,8 @@ def hint(loss: Loss, path: str) -> str:
     it = "it" if loss.path == path else f"`{loss.path}`"
     if loss.verb == "name":
         return f"{it} is named {names} since {loss.position}"
+    if loss.verb == "repeat":
+        return f"{it} has fewer copies: see its `repeat` at {loss.position}"
     if loss.verb == "block":
         return f"{it} is of block {names} since {loss.position}"
     if loss.verb == "set":

@@ -187,10 +187,9 @@ class Provenance:
     def _given_before(self, draft: Draft, name: str, bound: Bound) -> Iterator[Row]:
         """Yield what a block's parameter was before a patch gave the value that it has."""
         block, layer = self.draft.written.blocks[draft.template], draft.layer
-        given: list[tuple[Attribute, str]] = [(block.params[name], _DEFAULT)]
-        for one in history.earlier(layer):
-            if one.block and one.block.text == draft.template and name in one.arguments:
-                given.append((one.arguments[name], "with"))
+        same = [e for e in history.earlier(layer) if str(e.block) == draft.template]
+        given: list[tuple[Attribute, str]] = [(block.params[name], _DEFAULT)] if same else []
+        given += [(e.arguments[name], "with") for e in same if name in e.arguments]
         given = [g for g in given if g[0].value is not None and g[0].position != bound.position]
         if given and self.overview.by("", bound.position):
             old, kind = given[-1]
