@@ -83,6 +83,16 @@ class Addresses:
                  for p in history.changes(layer)}  # fmt: skip
         return [patch for _, patch in sorted(found.items())]
 
+    def in_copy(self, path: str) -> str | None:
+        """Return what a path inside of a repeated layer means in its first copy."""
+        parts = path.split("/")
+        for n in range(1, len(parts)):
+            repeated = "/".join(parts[:n])
+            if repeated in self.copied:
+                copy = "/".join((self.uses[repeated][0], *parts[n:]))
+                return copy if self._stands(copy) else None
+        return None
+
     # What is gone
 
     def loss(self, path: str, after: int = -1) -> Loss | None:

@@ -87,6 +87,8 @@ class Provenance:
         first, _, rest = path.partition("/")
         if first in ("stem", "body", "heads") and rest in nodes:
             return f"did you mean `{rest}`?"
+        if copy := self.places.in_copy(path):
+            return f"did you mean `{copy}`?"
         inner = [n for n in nodes if n.lower().endswith(f"/{path.lower()}")]
         if inner:
             return f"did you mean `{inner[0]}`?"

@@ -261,7 +261,7 @@ def test_what_a_patch_brought_into_a_template_is_known_and_what_it_took(tmp_path
     assert [line.split() for line in block if line.startswith("param")] == [
         ["param", "mid", "$wide", "*", "2", "block", "bases/base.yaml:11:19"],
         ["param", "size", "5", "block,", "patch", "child.yaml:5:49"],
-        ["param", "wider", "9", "block,", "patch", "child.yaml:5:41"],
+        ["param", "wider", "9", "block,", "patch", "child.yaml:5:40"],
     ]
     assert explained("blocks/cell/c")[:2] == [
         "blocks/cell/c  branch of child", "written at child.yaml:6:17 by a patch",

@@ -18,7 +18,8 @@ def command(words: tuple[str, ...]) -> None:
 
     With a code: why archc insists, with a wrong and a right example. With a spec and a layer's
     path, or a parameter: each value with the line that said it, be it the layer, its block, a
-    default, a patch or the command line. Without any, lists all codes.
+    default, a patch or the command line. A path of a template, as blocks/inception_a, says what it
+    stands for; so do stem, body, blocks, heads, params and defaults. Without any, lists all codes.
 
     \b
     archc explain E402
