@@ -108,9 +108,10 @@ def _said_once(found: Diff) -> tuple[list[_Said], list[_Block]]:
         changes = tuple(c for c in first.changes if (first.what, c) not in wide)
         if changes or first.kind != "changed":
             layers.append(_together([replace(d, changes=changes) for d in group], found))
+    order = {d.path: n for n, d in enumerate(found.layers)}
     together: dict[tuple[str, tuple[str, ...]], list[Change]] = {}
     for (what, change), groups in wide.items():
-        paths = tuple(d.path for group in groups for d in group)
+        paths = tuple(sorted((d.path for g in groups for d in g), key=order.__getitem__))
         together.setdefault((what, paths), []).append(change)
     many = [_many(found, what, paths, changes) for (what, paths), changes in together.items()]
     return layers, many

@@ -22,7 +22,6 @@ from archcompiler.spec import Attributes, Branch, Layer, Patch
 
 MOST_LISTED = 12
 MOST_NAMED = 3
-NO_USE = "no use of it has this layer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,16 +114,18 @@ class Overview:
                 branch = self.places.branches[uses[0]].branch
                 assert branch is not None
                 story = [*self.story(history.of_template(branch))]
-            what = "layer" if draft else "branch"
-            return [f"{path}  {what} of {self.network.name}", *story, "", *_list("layers", uses)]
+            what, word = ("layer", "layers") if draft else ("branch", "branches")
+            return [f"{path}  {what} of {self.network.name}", *story, "", *_list(word, uses)]
         if not known:
             return []
         story = [f"written at {known.position}"]
         loss = self.places.loss(path)
         story += [_told(loss, path)] if loss else []
         template = path.split("/")[1]
-        about = [NO_USE if self._instances(template) else f"no layer uses the block `{template}`"]
-        return [f"{path}  {known.what} of {self.network.name}", *story, "", *about]
+        what = "branch" if known.what == "branch" else "layer"
+        idle = f"no use of it has this {what}"
+        idle = idle if self._instances(template) else f"no layer uses the block `{template}`"
+        return [f"{path}  {known.what} of {self.network.name}", *story, "", idle]
 
     def _instances(self, block: str) -> list[str]:
         layers = self.places.layers.items()

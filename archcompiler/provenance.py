@@ -171,8 +171,10 @@ class Provenance:
             found = draft.attributes.get(name)
             shown = op.key if name == op.main else name
             value = settled[name] if name in settled else found.value if found else None
+            said = history.said(draft.layer, shown)
             if found is None:
                 yield Row(shown, yaml_text(value), "", "built in", None)
+                yield from self._before(said)  # what null took back
                 continue
             kind = "defaults" if own.get(name) is found else "layer"
             if isinstance(found.value, DraftNorm):
@@ -180,7 +182,6 @@ class Provenance:
                 yield from self._norm(found.value, draft)
             else:
                 yield from self._bound(shown, value, found, kind)
-            said = history.said(draft.layer, shown)
             if said and self.overview.by("", said[-1].node.position):
                 default = own.get(name)
                 text = _default(op.key, name, default) if default else ""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from archcompiler.position import Position
 
-_NARROWEST = 16
+_NARROWEST = 14
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +36,8 @@ def table(lines: Iterable[Row], room: int) -> Iterator[str]:
     for (name, _, kind, place), (first, *rest) in zip(rows, wrapped, strict=True):
         start, end = f"{name:<{names}}  ", f"{kind:<{kinds}}  {place}".rstrip()
         line = f"{start}{first:<{values}}  {end}"
-        if len(line) <= room or not (place and kind):
-            yield line.rstrip()
-        else:
-            yield f"{start}{first:<{values}}  {kind}".rstrip()
-            yield f"{' ' * max(0, min(names + 2, room - len(place)))}{place}"
+        fits = len(line) <= room or not (place and kind)
+        yield line.rstrip() if fits else f"{start}{first:<{values}}  {kind}".rstrip()
         yield from (f"{' ' * (names + 2)}{part}" for part in rest)
+        if not fits:
+            yield f"{' ' * max(0, min(names + 2, room - len(place)))}{place}"
