@@ -39,6 +39,10 @@ class Loss:
     """What it is called now, or what took its place."""
 
 
+Order = tuple[int, int]
+"""When something was lost: by a file, by patches of templates, then by others, in their order."""
+
+
 @dataclass(slots=True)
 class Addresses:
     """The paths of a spec as it was read, and what of it stands in the network under them."""
@@ -95,11 +99,11 @@ class Addresses:
 
     # What is gone
 
-    def loss(self, path: str, after: int = -1) -> Loss | None:
+    def loss(self, path: str, after: Order = (-1, -1)) -> Loss | None:
         """Return what became of a path that the network does not have, where a spec says it.
 
         Of what was renamed, and is gone under its new name, that is what became of it. Only what
-        comes after a patch of that order counts.
+        comes `after` counts.
         """
         parts = path.split("/")
         depth = len(parts)
@@ -115,8 +119,8 @@ class Addresses:
             known = known or inside in self.written
         for base in bases:
             if known and base:
-                anew = (*self._losses(base, around, path), *self._losses(f"{base}/", around, path))
-                found += [one for one in anew if one[1].verb in ("set", "replace")]
+                found += self._losses(base, around, path)
+                found += self._losses(f"{base}/", around, path)
             for n in range(1, len(rest) + 1):
                 inner = "/".join(rest[:n])
                 address, at = join(base, inner), join(around, inner)
@@ -124,7 +128,8 @@ class Addresses:
                 if known and n < len(rest):
                     found += self._losses(f"{address}/", at, path)
         found += [*self._swapped(parts[:depth], path), *self._beyond(around, rest)]
-        if not around and path in self.written:  # at the top of a section
+        heads = [head.name.text for head in self.spec.heads]
+        if not around and path in self.written and parts[0] not in ("blocks", *heads):
             found += [f for name in ("stem", "body") for f in self._losses(name, name, path)]
         found = [one for one in found if one[0] > after]
         if not found:
@@ -135,7 +140,7 @@ class Addresses:
             return self.loss(new + path.removeprefix(last.path), order) or last
         return last
 
-    def _swapped(self, parts: list[str], path: str) -> Iterator[tuple[int, Loss]]:
+    def _swapped(self, parts: list[str], path: str) -> Iterator[tuple[Order, Loss]]:
         """Yield what made instances around a path uses of another block, where that has it not."""
         for n in range(1, len(parts) + 1):
             at = "/".join(parts[:n])
@@ -146,34 +151,35 @@ class Addresses:
                 known = f"blocks/{before.block}{path.removeprefix(at)}" in self.written
                 if known and "block" in patch.entries and layer.block:
                     at_block = patch.entries["block"].node.position
-                    yield patch.order, Loss(at, "block", at_block, (layer.block.text,))
+                    yield (1, patch.order), Loss(at, "block", at_block, (layer.block.text,))
                 layer = before
 
-    def _beyond(self, around: str, rest: list[str]) -> Iterator[tuple[int, Loss]]:
+    def _beyond(self, around: str, rest: list[str]) -> Iterator[tuple[Order, Loss]]:
         """Yield how often a layer is repeated of which the path names a further copy."""
         numbered = NUMBERED.fullmatch(rest[0]) if rest else None
         repeated = join(around, numbered[1]) if numbered else ""
         if repeated in self.copied:
             layer = self.layers[self.uses[repeated][0]].layer
             entry = history.said(layer, "repeat")[-1]
-            yield 0, Loss(repeated, "repeat", entry.node.position)
+            yield (-1, 0), Loss(repeated, "repeat", entry.node.position)
 
-    def _dropped(self, path: str) -> Iterator[tuple[int, Loss]]:
+    def _dropped(self, path: str) -> Iterator[tuple[Order, Loss]]:
         """Yield what a file dropped of its base, to which the path belongs."""
         first, _, rest = path.partition("/")
         name = rest.partition("/")[0]
         for key, at in ((f"heads/{first}", first), (f"{first}/{name}", f"{first}/{name}"),
                         (f"params/{path}", path)):  # fmt: skip
             if position := self.spec.dropped.get(key):
-                yield 0, Loss(at, "remove", position)
+                yield (-1, 0), Loss(at, "remove", position)
 
-    def _losses(self, address: str, at: str, path: str) -> Iterator[tuple[int, Loss]]:
+    def _losses(self, address: str, at: str, path: str) -> Iterator[tuple[Order, Loss]]:
         """Yield what patches made of an address, which is called `at`, by their order."""
         copies = NUMBERED.fullmatch(address)
         known = self.written.get(copies[1]) if copies else None
         if copies and known and known.layer and known.layer.repeat:
             yield from self._losses(copies[1], at, path)
         born = self._born(address)
+        kind = int(not address.startswith("blocks/"))
         for order, patch in self.network.gone.get(address, ()):
             if patch is None or order <= born:
                 continue
@@ -182,17 +188,17 @@ class Addresses:
             if branches and isinstance(branches.node, Mapping) and not address.endswith("/"):
                 entry = branches.node.entries.get(address.rpartition("/")[2])
             if entry and patch.verb == "set" and is_null(entry.node):
-                yield order, Loss(at, "remove", entry.position)
+                yield (kind, order), Loss(at, "remove", entry.position)
             elif patch.verb != "set":
                 names = tuple(_names(patch.content)) if patch.content else ()
-                yield order, Loss(at, patch.verb, patch.position, names)
+                yield (kind, order), Loss(at, patch.verb, patch.position, names)
             elif at != path:
-                yield order, Loss(at, "set", patch.position)
+                yield (kind, order), Loss(at, "set", patch.position)
         for patch in self.network.written.patches:
             name = patch.entries["name"].node if "name" in patch.entries else None
             if patch.path == address and patch.order > born and isinstance(name, Scalar):
                 position = patch.entries["name"].position
-                yield patch.order, Loss(at, "name", position, (name.text,))
+                yield (kind, patch.order), Loss(at, "name", position, (name.text,))
 
     def _born(self, address: str) -> int:
         """Return the order of the file that last wrote the part that an address is in."""

@@ -191,7 +191,7 @@ class Edits:
         self.note(layer, patch)
         before = (layer, patch)
         if of_block:
-            layer = dataclasses.replace(layer, of_block=(*layer.of_block, patch), before=before)
+            layer = dataclasses.replace(layer, of_block=(*layer.of_block, patch))
             entries = {k: e for k, e in entries.items() if k not in of_block}
         if not entries:
             return layer

@@ -168,7 +168,7 @@ def _told(loss: Loss, path: str) -> str:
     if loss.verb == "name":
         if loss.path == path:
             return f"renamed at {loss.position} to {names}"
-        return f"gone since {loss.path} was renamed at {loss.position}"
+        return f"{loss.path} was renamed at {loss.position} to {names}"
     if loss.verb == "set":
         return f"gone since {loss.path} was written anew at {loss.position}"
     if loss.verb == "repeat":

@@ -154,4 +154,10 @@ def told(network: Network, columns: int, width: int = 0) -> str:
     line = _GAP.join((head, weights, *rest))
     if len(line) <= columns:
         return line
-    return f"{_GAP.join((head, *rest))}\n{' ' * (width + 2)}{weights}"
+    lines = [head]
+    for part in rest:
+        if len(lines[-1]) + len(_GAP) + len(part) <= columns:
+            lines[-1] += f"{_GAP}{part}"
+        else:
+            lines.append(" " * (width + 2) + part)
+    return "\n".join([*lines, " " * (width + 2) + weights])
