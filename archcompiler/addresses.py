@@ -107,6 +107,8 @@ class Addresses:
         """
         parts = path.split("/")
         depth = len(parts)
+        if self._stands(path):
+            return None
         while depth and not self._stands("/".join(parts[:depth])):
             depth -= 1
         around, rest = "/".join(parts[:depth]), parts[depth:]
@@ -137,7 +139,7 @@ class Addresses:
         order, last = max(found, key=lambda one: one[0])
         new = f"{last.path.rpartition('/')[0]}/{last.names[0]}".lstrip("/") if last.names else ""
         if last.verb == "name" and not self._stands(new):
-            return self.loss(new + path.removeprefix(last.path), order) or last
+            return self.loss(new + path.removeprefix(last.path), order)
         return last
 
     def _swapped(self, parts: list[str], path: str) -> Iterator[tuple[Order, Loss]]:
@@ -181,7 +183,7 @@ class Addresses:
         born = self._born(address)
         kind = int(not address.startswith("blocks/"))
         for order, patch in self.network.gone.get(address, ()):
-            if patch is None or order <= born:
+            if patch is None:  # what a file wrote anew
                 continue
             entry = None
             branches = patch.entries.get("branches")

@@ -104,6 +104,7 @@ class Provenance:
         if near := nearest(path[len(start) :].partition("/")[0], names):
             return f"did you mean `{start}{near}`?"
         if around:
+            names = [name for name in names if not self.places.loss(start + name)]
             more = ", ..." if len(names) > MOST_NAMED else ""
             return f"in `{around}` there is {', '.join(names[:MOST_NAMED])}{more}"
         return f"`archc summary {show(self.typed)}` shows its layers"
