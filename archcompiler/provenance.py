@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 from archcompiler import history
 from archcompiler.addresses import Addresses
@@ -104,7 +105,8 @@ class Provenance:
         if near := nearest(path[len(start) :].partition("/")[0], names):
             return f"did you mean `{start}{near}`?"
         if around:
-            names = [name for name in names if not self.places.loss(start + name)]
+            there = (name for name in names if not self.places.loss(start + name))
+            names = [*islice(there, MOST_NAMED + 1)]
             more = ", ..." if len(names) > MOST_NAMED else ""
             return f"in `{around}` there is {', '.join(names[:MOST_NAMED])}{more}"
         return f"`archc summary {show(self.typed)}` shows its layers"

@@ -271,4 +271,4 @@ def test_what_a_patch_brought_into_a_template_is_known_and_what_it_took(tmp_path
     assert inner[-2:] == ["  Mixed_1/c/one", "  Mixed_2/c/one"]
     assert "removed at child.yaml:7:14" in explained("blocks/cell/b")
     result = CliRunner().invoke(main, ["explain", "child.yaml", "blocks/cell/d"])
-    assert "in `blocks/cell` there is a, b, c" in result.output
+    assert "in `blocks/cell` there is a, c" in result.output
