@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from archcompiler.errors import Diagnostic, Row
 from archcompiler.position import Position, Source
+from archcompiler.spec import Patch
 
 UNSETS = ("E306", "E307", "E309")
 """Errors for what is left out: where a patch changed the layer, it may have left it out."""
@@ -61,3 +62,12 @@ def _root(path: str) -> str:
     """Return the layer or block that a patch's path begins with."""
     first, _, rest = path.partition("/")
     return rest.partition("/")[0] if first == "blocks" else first
+
+
+_DONE = {"set": "patched", "remove": "removed", "replace": "replaced"}
+
+
+def edit_row(patch: Patch) -> Row:
+    """Return what a patch does, to which path, and where it says so."""
+    word = "changed" if patch.by_command_line else _DONE.get(patch.verb, "inserted")
+    return Row(label=word, value=patch.path, position=patch.position)

@@ -104,7 +104,7 @@ class Containers:
             split=split if layer.split is not None else None,
             template=layer.block.text if layer.block else "",
             arguments=arguments,
-            patched=self.edits.of_instance(path, layer.block.text, place) if layer.block else (),
+            patched=self.edits.of_instance(path, layer, place) if layer.block else (),
             layer=layer,
             around=place.template,
             inside=inside,

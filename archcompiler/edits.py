@@ -14,12 +14,12 @@ from functools import partial
 from typing import TypeVar, cast
 
 from archcompiler import rewrite
+from archcompiler.blame import edit_row
 from archcompiler.errors import Report, Row
-from archcompiler.merge import is_null
 from archcompiler.missing import Missing
-from archcompiler.op import attributes
 from archcompiler.ops import BY_KEY
-from archcompiler.paths import Paths, join
+from archcompiler.overwritten import Overwritten
+from archcompiler.paths import join
 from archcompiler.position import Position, Source
 from archcompiler.references import Place
 from archcompiler.source import Entry, Mapping, Node
@@ -52,7 +52,7 @@ class _Piece:
 class Edits:
     """The patches of a spec, and which of them did something.
 
-    Methods note in `used` what they applied, in `missing` what they took away.
+    Methods note in `used` what they applied, in `missing` and `overwritten` what they took away.
     """
 
     patches: tuple[Patch, ...]
@@ -60,6 +60,7 @@ class Edits:
     bases: Collection[Source]
     report: Report
     missing: Missing = field(default_factory=Missing)
+    overwritten: Overwritten = field(default_factory=Overwritten)
     used: set[int] = field(default_factory=set)
     patched: dict[Position, list[Row]] = field(default_factory=dict)
     """By place of a layer, the patches that set something of it."""
@@ -91,12 +92,14 @@ class Edits:
 
         An `instance` is one of a repeated layer.
         """
-        if not self._by_path or layer.name is None:
+        if not self._by_path:
             return [(layer, place)]
         found = [(layer, place)]
         if place.template:
             found = self._edited(layer, place, instance, templates=True)
-        return [f for one, at in found for f in self._edited(one, at, instance, templates=False)]
+        found = [f for one, at in found for f in self._edited(one, at, instance, templates=False)]
+        self.overwritten.keep_layers(one for one, _ in found)
+        return found
 
     def _edited(
         self, layer: Layer, place: Place, instance: bool, *, templates: bool
@@ -138,6 +141,7 @@ class Edits:
         if patch.verb == "after":
             return [rest, *brought]
         self.missing.take(patch, piece.patches, kept=("from", "name"))
+        self.overwritten.note(layer.node, patch)
         return brought
 
     def _content(self, patch: Patch) -> tuple[Layer, ...]:
@@ -186,23 +190,16 @@ class Edits:
 
     def _changed(self, layer: Layer, patch: Patch, templates: bool) -> Layer | None:
         """Return a layer as a patch sets it; what it says of a block's own is kept for later."""
-        entries = patch.entries
+        entries = [*patch.entries]
         of_block = [k for k in entries if k in OF_BLOCK] if layer.key == "block" else []
         self.note(layer, patch)
         before = (layer, patch)
         if of_block:
             layer = dataclasses.replace(layer, of_block=(*layer.of_block, patch))
-            entries = {k: e for k, e in entries.items() if k not in of_block}
+            entries = [k for k in entries if k not in of_block]
         if not entries:
             return layer
-        known = attributes(BY_KEY[layer.key]) if layer.key in BY_KEY else ()
-        for key, entry in entries.items():
-            if is_null(entry.node) and key in known and key not in layer.node.entries:
-                message = f"`{patch.path}` does not say `{key}` itself, so null takes nothing back"
-                hint = f"what it has comes from defaults: give another value, as `{key}: ...`"
-                self.refuse(patch, message, hint)
-                return None
-        node = rewrite.over(layer.node, entries, self.report)
+        node = self.over(layer.node, patch, keys=entries)
         changed = self.checked(patch, node, lambda v: v.layer(node))
         if changed is None:
             return None
@@ -211,8 +208,21 @@ class Edits:
         if "name" in entries:
             self.missing.away[patch.path] = Row(label="renamed", position=patch.position)
         fresh = self.fresh(layer, patch, templates)
+        if layer.block and changed.block and changed.block.text != layer.block.text:
+            layer, fresh = self._of_another_block(layer, patch, templates)
         own |= {"of_block": layer.of_block, "fresh": fresh, "before": before}
         return dataclasses.replace(changed, **own)
+
+    def _of_another_block(
+        self, layer: Layer, patch: Patch, templates: bool
+    ) -> tuple[Layer, dict[str, tuple[int, bool]]]:
+        """Return an instance that has nothing of what earlier patches made of its old block."""
+        self.missing.lose(f"{patch.path}/", patch.order, patch)
+        before = [other for other in layer.of_block if other is not patch]
+        for entry in (e for other in before for k, e in other.entries.items() if k in OF_BLOCK):
+            self.overwritten.note(entry.node, patch)
+        of_block = tuple(other for other in layer.of_block if other is patch)
+        return dataclasses.replace(layer, of_block=of_block), {"": (patch.order, templates)}
 
     def fresh(self, layer: Layer, patch: Patch, templates: bool) -> dict[str, tuple[int, bool]]:
         """Note the lists that a patch writes anew: no earlier patch reaches into them."""
@@ -246,6 +256,8 @@ class Edits:
                 if kept and (own.template or not templates):
                     kept = self._branch(*kept, templates=templates)
             found += [kept] if kept else []
+        singles = (branch.layers[0] for branch, _ in found if branch.single)
+        self.overwritten.keep_layers(singles)
         return found
 
     def _branch(
@@ -265,6 +277,7 @@ class Edits:
                 continue
             if patch.verb != "set":
                 self.missing.take(patch, patches)
+                self.overwritten.note(branch.node, patch)
             if patch.verb == "remove":
                 return None
             patches = (*patches, patch)
@@ -290,6 +303,7 @@ class Edits:
     def _rewritten(self, branch: Branch, patch: Patch) -> Branch | None:
         """Return a branch as a patch sets or replaces it."""
         node = rewrite.keyed(branch.node, patch, self.report)
+        self.overwritten.note(branch.node, patch, node)
         entry = Entry(branch.name.text, branch.name.position, node)
         for layer in branch.layers:
             self.note(layer, patch)
@@ -306,25 +320,33 @@ class Edits:
             if patch.order > born:
                 made = partial(self._inside, inside, patch)
                 inside = self._once(inside, patch, made) or inside
-        place = dataclasses.replace(place, born=max(place.born, born), template_born=born)
-        return inside, place
+        self.overwritten.keep(inside.node)
+        own = max(place.born, born, _swapped(layer))
+        return inside, dataclasses.replace(place, born=own, template_born=born)
 
-    def of_instance(self, path: str, block: str, place: Place) -> tuple[str, ...]:
+    def of_instance(self, path: str, layer: Layer, place: Place) -> tuple[str, ...]:
         """Return the paths, from an instance, of what patches make of it alone; `.` is itself."""
-        born = max(place.born, self.born.get(f"blocks/{block}", 0))
+        born = max(place.born, self.born.get(f"blocks/{layer.block}", 0), _swapped(layer))
         found = (below for below, order in self.below.get(path, ()) if order > born)
         return tuple(dict.fromkeys(found))
 
     def _inside(self, layer: Layer, patch: Patch) -> Layer | None:
         """Return a block's container as a patch of an instance sets it."""
-        entries = {k: e for k, e in patch.entries.items() if k in OF_BLOCK}
-        node = rewrite.over(layer.node, entries, self.report)
+        node = self.over(layer.node, patch, keys=OF_BLOCK)
         self.note(layer, patch)
         found = self.checked(patch, node, partial(Validator.container, node=node))
         fresh = self.fresh(layer, patch, False)
         return found and dataclasses.replace(found, fresh=fresh, before=(layer, patch))
 
     # What patches make
+
+    def over(
+        self, node: Mapping, patch: Patch, known: Collection[str] = (), keys: rewrite.Keys = None
+    ) -> Mapping:
+        """Put a patch's entries, or those `keys` of it, over a node."""
+        found = rewrite.over(node, patch, self.report, known, keys)
+        self.overwritten.note(node, patch, found)
+        return found
 
     def _once(self, target: object, patch: Patch, make: Callable[[], T]) -> T:
         """Make something of a target by a patch, or return what was made of it before."""
@@ -361,38 +383,11 @@ class Edits:
     # What cannot be
 
     def refuse(self, patch: Patch, message: str, hint: str | None) -> None:
-        """Report a patch that cannot be: E310 where the command line says it, else E319."""
-        code = "E310" if patch.by_command_line else "E319"
-        self.report.error(code, message, patch.position, hint=hint)
-
-    def report_unused(self, paths: Paths, blocks: Collection[str]) -> int:
-        """Report patches to layers that there are not; `blocks` are those nothing uses.
-
-        What a base patches and its own variant does not have any more is a note; in a block that
-        nothing uses any more, it is void. Returns how many notes there are.
-        """
-        heads = [part.partition("/")[2] for part in self.born if part.startswith("heads/")]
-        notes = 0
-        for patch in self.patches:
-            inherited = patch.position.source in self.bases
-            first, _, rest = patch.path.partition("/")
-            idle = inherited and first == "blocks" and rest.partition("/")[0] in blocks
-            if taker := self.missing.undone.get(patch.order):
-                self.missing.report_undone(patch, taker, self.report)
-            elif patch.order in self.used or idle or self.missing.is_void(patch, heads):
-                continue
-            elif inherited:
-                self.missing.note(patch, self.report)
-                notes += 1
-            else:
-                self.missing.report(patch, paths, blocks, self.report)
-        return notes
+        """Report a patch that cannot be."""
+        rewrite.refuse(patch, message, hint, self.report)
 
 
-_DONE = {"set": "patched", "remove": "removed", "replace": "replaced"}
-
-
-def edit_row(patch: Patch) -> Row:
-    """Return what a patch does, to which path, and where it says so."""
-    word = "changed" if patch.by_command_line else _DONE.get(patch.verb, "inserted")
-    return Row(label=word, value=patch.path, position=patch.position)
+def _swapped(layer: Layer) -> int:
+    """Return the order of the patch that made a layer an instance of another block, or 0."""
+    order, templates = layer.fresh.get("", (0, True))
+    return 0 if templates else order

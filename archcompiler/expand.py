@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from archcompiler import fields, overrides
-from archcompiler.blame import Blame
+from archcompiler.blame import Blame, edit_row
 from archcompiler.containers import Containers, is_end_point, needs_name
 from archcompiler.draft import (
     Bound,
@@ -25,7 +25,7 @@ from archcompiler.draft import (
     Scope,
     Source,
 )
-from archcompiler.edits import Edits, edit_row
+from archcompiler.edits import Edits
 from archcompiler.errors import ArchcError, Report
 from archcompiler.layer_count import LayerCount
 from archcompiler.names import problem as name_problem

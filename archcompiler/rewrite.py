@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from archcompiler import merge
 from archcompiler.errors import Report
 from archcompiler.layers import CONTAINER_KEYS, as_group, spelled_out
+from archcompiler.op import attributes
 from archcompiler.ops import BY_KEY
 from archcompiler.position import Position
 from archcompiler.source import Entry, Mapping, Node, Sequence
 from archcompiler.spec import COMMON, CONTAINERS, Branch, Layer, Name, Patch
 from archcompiler.validate import HEAD_KEYS
+
+Keys = Collection[str] | None
 
 
 def keyed(node: Node, patch: Patch, report: Report, *, head: bool = False) -> Node:
@@ -23,7 +26,7 @@ def keyed(node: Node, patch: Patch, report: Report, *, head: bool = False) -> No
     node = spelled_out(node)
     if patch.verb == "set":
         written = node if isinstance(node, Mapping) else as_group(node)
-        found = over(written, patch.entries, report, HEAD_KEYS if head else ())
+        found = over(written, patch, report, HEAD_KEYS if head else ())
         bare = written is not node and {*found.entries} == {"layers"}
         return found.entries["layers"].node if bare else found
     assert patch.content is not None
@@ -38,24 +41,47 @@ def keyed(node: Node, patch: Patch, report: Report, *, head: bool = False) -> No
 
 
 def over(
-    node: Mapping, entries: dict[str, Entry], report: Report, known: tuple[str, ...] = ()
+    node: Mapping, patch: Patch, report: Report, known: Collection[str] = (), keys: Keys = None
 ) -> Mapping:
-    """Put entries over a layer's: null takes back, mappings of names are merged.
+    """Put a patch's entries, or those `keys` of it, over a layer's; null takes back what is said.
 
-    `known` are further keys that there may be; what sets any other to null stays, as a mistake.
+    Mappings of names are merged. `known` are further keys that there may be; what sets any other
+    to null stays, as a mistake.
     """
     found = dict(node.entries)
     kind = next((k for k in found if k in CONTAINERS), "")
     common = {*COMMON, *known, *CONTAINER_KEYS.get(kind, ())}
-    for key, entry in entries.items():
+    op = next((BY_KEY[k] for k in found if k in BY_KEY), None)
+    own = attributes(op) if op else ()
+    for key, entry in patch.entries.items():
         below = found.get(key)
-        if merge.is_null(entry.node) and key not in BY_KEY and (below or key in common):
-            found.pop(key, None)
-        elif below is not None:
-            found[key] = merge.merged(below, entry, report)
+        if keys is not None and key not in keys:
+            continue
+        if not merge.is_null(entry.node) or key in BY_KEY:
+            found[key] = merge.merged(below, entry, report) if below else entry
+        elif below:
+            del found[key]
+        elif key in common or key in own:
+            _refuse_null(entry, patch, report, of_defaults=key in own)
         else:
             found[key] = entry
     return Mapping(found, node.position)
+
+
+def _refuse_null(entry: Entry, patch: Patch, report: Report, *, of_defaults: bool) -> None:
+    message = f"`{patch.path}` does not say `{entry.key}` itself, so null takes nothing back"
+    hint = "drop it"
+    if of_defaults:
+        hint = f"what it has comes from defaults: give another value, as `{entry.key}: ...`"
+    refuse(patch, message, hint, report, entry.position)
+
+
+def refuse(
+    patch: Patch, message: str, hint: str | None, report: Report, at: Position | None = None
+) -> None:
+    """Report a patch that cannot be: E310 where the command line says it, else E319."""
+    code = "E310" if patch.by_command_line else "E319"
+    report.error(code, message, at or patch.position, hint=hint)
 
 
 def in_place(layer: Layer, replaced: Layer, *, single: bool) -> Layer:

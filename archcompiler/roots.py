@@ -29,6 +29,9 @@ def roots(edits: Edits, spec: Spec) -> Spec:
     order = [head.name.text for head in spec.heads]
     kept = [heads[name] for name in order if name in heads]
     stem, body = sections["stem"], sections["body"]
+    parts = (*(head.node for head in kept), *(block.node for block in blocks.values()))
+    for node in (stem.node, body.node, *parts):
+        edits.overwritten.keep(node)
     return dataclasses.replace(spec, blocks=blocks, heads=tuple(kept), stem=stem, body=body)
 
 
@@ -39,7 +42,7 @@ def _section(edits: Edits, layer: Layer, patch: Patch) -> Layer:
     if "layers" in patch.entries:
         edits.born[patch.path] = patch.order
         edits.missing.lose(patch.path, patch.order, patch)
-    entry = Entry(patch.path, layer.position, rewrite.over(layer.node, patch.entries, edits.report))
+    entry = Entry(patch.path, layer.position, edits.over(layer.node, patch))
     found = edits.checked(patch, entry.node, lambda v: v.section(entry))
     return dataclasses.replace(found, before=(layer, patch)) if found else layer
 
@@ -50,7 +53,7 @@ def _template(edits: Edits, block: Block, patch: Patch) -> Block:
         hint = f"write `blocks: {{{block.name}: null}}`"
     if not _may(edits, patch, edits.born[patch.path], ("set",), "a block", hint):
         return block
-    node = rewrite.over(block.node, patch.entries, edits.report, ("params",))
+    node = edits.over(block.node, patch, ("params",))
     entry = Entry(block.name.text, block.name.position, node)
     edits.note(block.layer, patch)
     found = edits.checked(patch, node, lambda v: v.block(entry))
@@ -70,11 +73,13 @@ def _head(edits: Edits, head: Head, patch: Patch, before: tuple[Patch, ...]) -> 
         edits.born[part] = patch.order
         edits.missing.take(patch, before, kept=("from", *HEAD_KEYS))
     if patch.verb == "remove":
+        edits.overwritten.note(head.node, patch)
         return None
     if patch.verb == "set" and not {"layers", "branches"}.isdisjoint(patch.entries):
         edits.born[part] = patch.order
         edits.missing.lose(f"{patch.path}/", patch.order, patch)
     node = rewrite.keyed(head.node, patch, edits.report, head=True)
+    edits.overwritten.note(head.node, patch, node)
     entry = Entry(head.name.text, head.name.position, node)
     found = edits.checked(patch, node, lambda v: v.head(entry))
     if found is None:

@@ -29,6 +29,8 @@ class Scopes:
     """By scope, the names that its expressions read."""
     defaults: dict[Position, tuple[str, str, Position]] = field(default_factory=dict)
     """By the place of a default of an inner scope: its op, its name, and the place of the first."""
+    defaulted: set[Position] = field(default_factory=set)
+    """The defaults of blocks' parameters that instances take."""
     _taken: dict[int, Bound] = field(default_factory=dict)
 
     def bound(
@@ -171,6 +173,7 @@ class Scopes:
             elif default.value is not None:
                 known = cast(Collection[str], ChainMap(params, self.spec.params))
                 found[name] = self.bound(default, scope, known)
+                self.defaulted.add(default.position)
             else:
                 complete = False
                 self.report.error(

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
+
 from archcompiler.containers import Containers
 from archcompiler.edits import Edits
 from archcompiler.errors import Report, did_you_mean, listed
 from archcompiler.ops import BY_KEY
 from archcompiler.overrides import COMMAND_LINE
 from archcompiler.paths import Paths
+from archcompiler.position import Position
+from archcompiler.source import Mapping
 from archcompiler.spec import Name, Spec
 
 _IDLE_HINT = "remove it: no such layer stands here, or all have it from nearer by"
@@ -23,7 +27,7 @@ def report_unused(
     many notes there are. Where something failed to expand, it may have used them.
     """
     unused = [name for name in spec.blocks if name not in containers.used_blocks]
-    notes = edits.report_unused(paths, unused)
+    notes = _patches(edits, paths, unused, report)
     if any(found.severity == "error" for found in report.diagnostics):
         return notes
     for block in unused:
@@ -47,6 +51,52 @@ def report_unused(
             names = listed([f"`{op if name == BY_KEY[op].main else name}`" for name in idle])
             message = f"no layer takes {names} from the defaults of `{op}`"
             report.error("E321", message, first, hint=_IDLE_HINT)
+    for block, param, position in _given_everywhere(edits, containers):
+        message = f"every instance of `{block}` gives `{param}` itself"
+        hint = f"set it there: `{{set: INSTANCE, with: {{{param}: ...}}}}`"
+        report.error("E321", message, position, hint=hint)
+    return notes
+
+
+def _given_everywhere(edits: Edits, containers: Containers) -> Iterator[tuple[str, str, Position]]:
+    """Yield the block, name and place of each parameter's default that a patch sets in vain."""
+    for patch in edits.patches:
+        first, _, block = patch.path.partition("/")
+        params = patch.entries.get("params")
+        own = patch.position.source not in edits.bases
+        if own and first == "blocks" and params and isinstance(params.node, Mapping):
+            known = containers.spec.blocks[block].params
+            for name, entry in params.node.entries.items():
+                position = entry.node.position
+                taken = position in containers.scopes.defaulted
+                if name in known and known[name].position == position and not taken:
+                    yield block, name, position
+
+
+def _patches(edits: Edits, paths: Paths, blocks: Collection[str], report: Report) -> int:
+    """Report patches to layers that there are not, and what later ones leave nothing of.
+
+    What a base patches and its own variant does not have any more is a note; in one of the
+    `blocks` that nothing uses any more, it is void. Returns how many notes there are.
+    """
+    heads = [part.partition("/")[2] for part in edits.born if part.startswith("heads/")]
+    missing, notes = edits.missing, 0
+    for patch in edits.patches:
+        inherited = patch.position.source in edits.bases
+        first, _, rest = patch.path.partition("/")
+        idle = inherited and first == "blocks" and rest.partition("/")[0] in blocks
+        if taker := missing.undone.get(patch.order):
+            missing.report_undone(patch, taker, report)
+        elif idle or missing.is_void(patch, heads):
+            continue
+        elif patch.order in edits.used:
+            if not inherited:
+                edits.overwritten.report(patch, report)
+        elif inherited:
+            missing.note(patch, report)
+            notes += 1
+        else:
+            missing.report(patch, paths, blocks, report)
     return notes
 
 

@@ -122,7 +122,7 @@ MANY = """archc: 1
 name: many
 extends: bases/many.yaml
 patch:
-  - {set: a, conv: 8}
+  - {set: a, dilation: 2}
   - {set: a, conv: 24, kernel: 5}
   - {set: s, kernel: 3}
   - {set: blocks/cell/c, kernel: 3}
