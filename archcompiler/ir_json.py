@@ -60,10 +60,11 @@ def failure(at: str, message: str) -> ArchcError:
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        keys = [k for k, _ in pairs]
-        raise ValueError(f"`{next(k for k in keys if keys.count(k) > 1)}` is written twice")
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise ValueError(f"`{key}` is written twice")
+        found[key] = value
     return found
 
 
