@@ -11,7 +11,7 @@ from typing import Protocol
 from archcompiler.draft import BoundAttributes, Draft, DraftGraph, Port, Scope, Source
 from archcompiler.edits import Edits
 from archcompiler.errors import Report, did_you_mean
-from archcompiler.paths import Paths, join
+from archcompiler.paths import Address, Paths, join
 from archcompiler.references import Place, References
 from archcompiler.scopes import Scopes
 from archcompiler.spec import Attributes, Branch, Layer, Spec, removed
@@ -63,7 +63,7 @@ class Containers:
                 "E304", f"containers nested deeper than {MAX_DEPTH} levels", layer.position
             )
             return None
-        inner = place.inside(layer.name.text) if layer.name else place
+        inner = place.inside(layer)
         inner = dataclasses.replace(
             inner, defaults=self.scopes.merged(place.defaults, layer.defaults, place.scope)
         )
@@ -104,9 +104,9 @@ class Containers:
             split=split if layer.split is not None else None,
             template=layer.block.text if layer.block else "",
             arguments=arguments,
-            patched=self.edits.of_instance(path, layer, place) if layer.block else (),
+            patched=self.edits.of_instance(layer, inner) if layer.block else (),
             layer=layer,
-            around=place.template,
+            around=place.template.path,
             inside=inside,
         )
 
@@ -130,7 +130,7 @@ class Containers:
                 written = tuple(dataclasses.replace(b, name=branch.name) for b in branch.layers)
                 inside = where
             else:
-                written, inside = branch.layers, where.inside(branch.name.text)
+                written, inside = branch.layers, where.within(branch.name.text)
                 defaults = self.scopes.merged(inside.defaults, branch.defaults, inside.scope)
                 inside = dataclasses.replace(inside, defaults=defaults)
                 if free:
@@ -146,14 +146,13 @@ class Containers:
                     output=output,
                     single=branch.single,
                     branch=branch,
-                    around=where.template,
+                    around=where.template.path,
                 )
             )
         if len(found) < 2:
             away = self.edits.missing.away
-            paths = [
-                join(p, b.name.text) for b in layer.branches for p in (place.prefix, place.template)
-            ]
+            around = (place.prefix, place.template.path)
+            paths = [join(p, b.name.text) for b in layer.branches for p in around]
             rows = [away[path] for path in paths if path in away]
             self.report.error(
                 "E312", "a fork needs at least two branches", layer.position, rows=rows
@@ -217,8 +216,8 @@ class Containers:
             return None
         scope.params.update(arguments)
         inside = Place(
-            prefix=place.prefix,
-            template=f"blocks/{name}",
+            address=place.address,
+            template=Address(f"blocks/{name}"),
             scope=scope,
             defaults=place.defaults,
             frames=(),

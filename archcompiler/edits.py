@@ -7,7 +7,6 @@ which brought its target in. What a base patched and a child replaced or removed
 from __future__ import annotations
 
 import dataclasses
-from bisect import bisect_right
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from functools import partial
@@ -19,15 +18,14 @@ from archcompiler.errors import Report, Row
 from archcompiler.missing import Missing
 from archcompiler.ops import BY_KEY
 from archcompiler.overwritten import Overwritten
-from archcompiler.paths import join
+from archcompiler.patches import Patches
+from archcompiler.paths import TOP, Former
 from archcompiler.position import Position, Source
 from archcompiler.references import Place
 from archcompiler.source import Entry, Mapping, Node
-from archcompiler.spec import COMMON, CONTAINERS, Block, Branch, Layer, Name, Patch
+from archcompiler.spec import COMMON, CONTAINERS, CONTENT, Block, Branch, Layer, Patch
 from archcompiler.validate import Validator
 
-OF_BLOCK = ("layers", "branches", "join", "split")
-"""Keys of an instance that mean those of its block."""
 OF_LIST = ("layers", *(key for key in COMMON if key not in ("name", "repeat")))
 """What `set` may give to a branch that is a list of layers."""
 MOST_READ_AGAIN = 50_000
@@ -66,22 +64,13 @@ class Edits:
     """By place of a layer, the patches that set something of it."""
     taking: set[Row] = field(default_factory=set)
     """Those that take something back."""
-    below: dict[str, list[tuple[str, int]]] = field(default_factory=dict)
-    """By path, what patches address from there, and their order."""
-    _by_path: dict[str, list[Patch]] = field(default_factory=dict)
+    known: Patches = field(init=False)
     _made: dict[tuple[int, int], tuple[object, object]] = field(default_factory=dict)
     """By what was patched and the patch, what came of it: instances share their templates."""
     _read_again: int = 0
 
     def __post_init__(self) -> None:
-        for patch in self.patches:
-            self._by_path.setdefault(patch.path, []).append(patch)
-            parts = patch.path.split("/")
-            for depth in range(1, len(parts)):
-                below = ("/".join(parts[depth:]), patch.order)
-                self.below.setdefault("/".join(parts[:depth]), []).append(below)
-            if {"defaults", *OF_BLOCK} & patch.entries.keys():
-                self.below.setdefault(patch.path, []).append((".", patch.order))
+        self.known = Patches(self.patches)
         for part, order in self.born.items():
             self.missing.lose(part.removeprefix("heads/"), order)
 
@@ -92,10 +81,10 @@ class Edits:
 
         An `instance` is one of a repeated layer.
         """
-        if not self._by_path:
+        if not self.known:
             return [(layer, place)]
         found = [(layer, place)]
-        if place.template:
+        if place.template.path:
             found = self._edited(layer, place, instance, templates=True)
         found = [f for one, at in found for f in self._edited(one, at, instance, templates=False)]
         self.overwritten.keep_layers(one for one, _ in found)
@@ -110,7 +99,7 @@ class Edits:
         waiting = [_Piece(layer, place, last, instance=instance)]
         while waiting:
             piece = waiting.pop()
-            patch = self._next(piece.layer.name, piece.last, piece.place, templates=templates)
+            patch = self._next(piece.layer, piece.last, piece.place, templates=templates)
             if patch is None:
                 found.append((piece.layer, piece.place))
             else:
@@ -132,7 +121,7 @@ class Edits:
         if templates:
             place = dataclasses.replace(place, template_born=patch.order)
         else:
-            place = dataclasses.replace(place, born=patch.order, template="")
+            place = dataclasses.replace(place, born=patch.order, template=TOP)
         alone = (patch,) if len(layers) == 1 else ()
         brought = [_Piece(one, place, patch.order, patches=alone) for one in layers]
         rest = dataclasses.replace(piece, last=patch.order)
@@ -154,24 +143,28 @@ class Edits:
             or ()
         )
 
-    def _next(self, name: Name | None, last: int, place: Place, *, templates: bool) -> Patch | None:
-        """Return the patch behind the `last` one of what is called `name` there, and mark it."""
-        if name is None:
+    def _next(
+        self, named: Layer | Branch, last: int, place: Place, *, templates: bool
+    ) -> Patch | None:
+        """Return the patch behind the `last` one of what has a name there, and mark it."""
+        if named.name is None:
             return None
-        path = join(place.template if templates else place.prefix, name.text)
+        address = place.template if templates else place.address
+        former: tuple[Former, ...] = ()
+        if isinstance(named, Layer):
+            former = named.template_former if templates else named.former
+        address = address.inside(named.name.text, former)
         if templates:
-            self.missing.templates.setdefault(path)
-        known = self._by_path.get(path, [])
-        behind = bisect_right(known, last, key=lambda patch: patch.order)
-        if behind == len(known):
-            return None
-        self.used.add(known[behind].order)
-        return known[behind]
+            self.missing.templates.setdefault(address.path)
+        found = self.known.behind(last, address)
+        if found:
+            self.used.add(found.order)
+        return found
 
     def _set(self, layer: Layer, patch: Patch, instance: bool, templates: bool) -> Layer:
         others = [k for k in patch.entries if (k in BY_KEY or k in CONTAINERS) and k != layer.key]
         if layer.key == "block":
-            others = [k for k in others if k not in OF_BLOCK]
+            others = [k for k in others if k not in CONTENT]
         if others:
             self.refuse(
                 patch,
@@ -191,7 +184,7 @@ class Edits:
     def _changed(self, layer: Layer, patch: Patch, templates: bool) -> Layer | None:
         """Return a layer as a patch sets it; what it says of a block's own is kept for later."""
         entries = [*patch.entries]
-        of_block = [k for k in entries if k in OF_BLOCK] if layer.key == "block" else []
+        of_block = [k for k in entries if k in CONTENT] if layer.key == "block" else []
         self.note(layer, patch)
         before = (layer, patch)
         if of_block:
@@ -205,8 +198,11 @@ class Edits:
             return None
         kept = {"name": "name", "repeat": "repeat", "expect": "expect", "from": "sources"}
         own = {f: getattr(layer, f) for key, f in kept.items() if key not in entries}
-        if "name" in entries:
+        own |= {"former": layer.former, "template_former": layer.template_former}
+        if "name" in entries and layer.name:
             self.missing.away[patch.path] = Row(label="renamed", position=patch.position)
+            names = "template_former" if templates else "former"
+            own[names] = (*own[names], Former(layer.name.text, patch.order))
         fresh = self.fresh(layer, patch, templates)
         if layer.block and changed.block and changed.block.text != layer.block.text:
             layer, fresh = self._of_another_block(layer, patch, templates)
@@ -219,7 +215,7 @@ class Edits:
         """Return an instance that has nothing of what earlier patches made of its old block."""
         self.missing.lose(f"{patch.path}/", patch.order, patch)
         before = [other for other in layer.of_block if other is not patch]
-        for entry in (e for other in before for k, e in other.entries.items() if k in OF_BLOCK):
+        for entry in (e for other in before for k, e in other.entries.items() if k in CONTENT):
             self.overwritten.note(entry.node, patch)
         of_block = tuple(other for other in layer.of_block if other is patch)
         return dataclasses.replace(layer, of_block=of_block), {"": (patch.order, templates)}
@@ -239,21 +235,21 @@ class Edits:
         if templates:
             return dataclasses.replace(place, template_born=max(place.template_born, order))
         if order:
-            return dataclasses.replace(place, born=max(place.born, order), template="")
+            return dataclasses.replace(place, born=max(place.born, order), template=TOP)
         return place
 
     # Branches and blocks
 
     def branches(self, layer: Layer, place: Place) -> list[tuple[Branch, Place]]:
         """Return the branches of a fork, each with its place."""
-        if not self._by_path:
+        if not self.known:
             return [(branch, place) for branch in layer.branches]
         found = []
         for branch in layer.branches:
             own = self.inside(layer, place, branch.name.text)
             kept: tuple[Branch, Place] | None = (branch, own)
             for templates in (True, False):
-                if kept and (own.template or not templates):
+                if kept and (own.template.path or not templates):
                     kept = self._branch(*kept, templates=templates)
             found += [kept] if kept else []
         singles = (branch.layers[0] for branch, _ in found if branch.single)
@@ -265,7 +261,7 @@ class Edits:
     ) -> tuple[Branch, Place] | None:
         last = place.template_born if templates else place.born
         patches: tuple[Patch, ...] = ()
-        while patch := self._next(branch.name, last, place, templates=templates):
+        while patch := self._next(branch, last, place, templates=templates):
             last = patch.order
             if patch.verb in ("before", "after"):
                 self.refuse(
@@ -297,7 +293,7 @@ class Edits:
             if anew and templates:
                 place = dataclasses.replace(place, template_born=patch.order)
             elif anew:
-                place = dataclasses.replace(place, born=patch.order, template="")
+                place = dataclasses.replace(place, born=patch.order, template=TOP)
         return branch, place
 
     def _rewritten(self, branch: Branch, patch: Patch) -> Branch | None:
@@ -324,15 +320,14 @@ class Edits:
         own = max(place.born, born, _swapped(layer))
         return inside, dataclasses.replace(place, born=own, template_born=born)
 
-    def of_instance(self, path: str, layer: Layer, place: Place) -> tuple[str, ...]:
+    def of_instance(self, layer: Layer, inside: Place) -> tuple[str, ...]:
         """Return the paths, from an instance, of what patches make of it alone; `.` is itself."""
-        born = max(place.born, self.born.get(f"blocks/{layer.block}", 0), _swapped(layer))
-        found = (below for below, order in self.below.get(path, ()) if order > born)
-        return tuple(dict.fromkeys(found))
+        born = max(inside.born, self.born.get(f"blocks/{layer.block}", 0), _swapped(layer))
+        return tuple(dict.fromkeys(self.known.below(born, inside.address)))
 
     def _inside(self, layer: Layer, patch: Patch) -> Layer | None:
         """Return a block's container as a patch of an instance sets it."""
-        node = self.over(layer.node, patch, keys=OF_BLOCK)
+        node = self.over(layer.node, patch, keys=CONTENT)
         self.note(layer, patch)
         found = self.checked(patch, node, partial(Validator.container, node=node))
         fresh = self.fresh(layer, patch, False)

@@ -33,7 +33,7 @@ from archcompiler.op import Op
 from archcompiler.ops import BY_KEY
 from archcompiler.outputs import output
 from archcompiler.overrides import Assignment
-from archcompiler.paths import Paths, join
+from archcompiler.paths import Former, Paths, join
 from archcompiler.position import Position
 from archcompiler.references import Frames, Place, References
 from archcompiler.requirements import Requirements
@@ -154,8 +154,6 @@ class _Expander:
         port = enters if isinstance(enters, Port) else Port(name)
         scope = Scope(top.params, port)
         place = Place(
-            prefix="",
-            template="",
             scope=scope,
             defaults=self.scopes.merged(defaults, layer.defaults, scope),
             frames=outer,
@@ -189,8 +187,6 @@ class _Expander:
                     )
             seen = frame if head.training_only else evaluated
             place = Place(
-                prefix="",
-                template="",
                 scope=scope,
                 defaults=defaults,
                 frames=(seen,),
@@ -262,6 +258,10 @@ class _Expander:
             one = dataclasses.replace(
                 layer,
                 name=name,
+                former=tuple(Former(f"{f.text}_{number}", f.until) for f in layer.former),
+                template_former=tuple(
+                    Former(f"{f.text}_{number}", f.until) for f in layer.template_former
+                ),
                 repeat=None,
                 expect=layer.expect if number == len(names) else None,
                 sources=() if drafts else layer.sources,
@@ -376,7 +376,7 @@ class _Expander:
             attributes=values,
             defaults=defaults,
             layer=layer,
-            around=place.template,
+            around=place.template.path,
         )
 
     # Last checks

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from archcompiler.errors import Report, Row
@@ -13,8 +15,49 @@ NUMBERED = re.compile(r"(.+)_[0-9]+")
 
 
 def join(prefix: str, name: str) -> str:
-    """Return the path of `name` inside `prefix`."""
-    return f"{prefix}/{name}" if prefix else name
+    """Return the path of `name` inside `prefix`; either may be empty."""
+    return f"{prefix}/{name}" if prefix and name else prefix or name
+
+
+@dataclass(frozen=True, slots=True)
+class Former:
+    """A name, or a path, that something had until the patch of an `order` gave it another."""
+
+    text: str
+    until: int
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """What patches call something: its path since an `order`, and its former ones, oldest first."""
+
+    path: str = ""
+    since: int = 0
+    former: tuple[Former, ...] = ()
+
+    def inside(self, name: str, former: Sequence[Former] = ()) -> Address:
+        """Return the address of what stands in it, by a name and those that it had before."""
+        if not name and not former:
+            return self
+        since = max(self.since, former[-1].until if former else 0)
+        ends = sorted({each.until for each in (*self.former, *former)})
+        found = []
+        for end in ends:
+            start = next((f.text for f in self.former if f.until >= end), self.path)
+            own = next((f.text for f in former if f.until >= end), name)
+            found.append(Former(join(start, own), end))
+        return Address(join(self.path, name), since, tuple(found))
+
+    def spans(self) -> Iterator[tuple[str, int, int]]:
+        """Yield each path, behind which order it held, and the last one."""
+        start = 0
+        for former in self.former:
+            yield former.text, start, former.until
+            start = former.until
+        yield self.path, self.since, sys.maxsize
+
+
+TOP = Address()
 
 
 @dataclass(slots=True)

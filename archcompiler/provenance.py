@@ -10,7 +10,6 @@ from archcompiler import history
 from archcompiler.addresses import Addresses
 from archcompiler.diagnostics import WIDTH, show
 from archcompiler.draft import Bound, Draft, DraftNetwork, DraftNorm
-from archcompiler.edits import OF_BLOCK
 from archcompiler.errors import USAGE_OR_ENVIRONMENT, ArchcError, Diagnostic, nearest
 from archcompiler.expression import Expression
 from archcompiler.fields import shape_text, write, yaml_text
@@ -22,7 +21,7 @@ from archcompiler.overview import Overview, hint, source_text
 from archcompiler.rewrite import positions
 from archcompiler.rows import Row, table
 from archcompiler.source import Entry, Mapping
-from archcompiler.spec import Attribute, Spec, WrittenNorm
+from archcompiler.spec import CONTENT, Attribute, Spec, WrittenNorm
 
 _DEFAULT = "param default"
 MOST_NAMED = 6
@@ -145,7 +144,7 @@ class Provenance:
             "loss_weight": yaml_text(head.loss_weight) if head else "",
         }
         for key, value in values.items():
-            said = history.said(inside if key in OF_BLOCK else draft.layer, key)
+            said = history.said(inside if key in CONTENT else draft.layer, key)
             if said:
                 shown = value or source_text(said[-1].node)
                 at = said[-1].node.position

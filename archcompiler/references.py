@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from archcompiler.draft import BoundDefaults, Draft, Scope, Source
 from archcompiler.errors import Report, Row, did_you_mean
 from archcompiler.ops import BY_KEY
-from archcompiler.paths import join
+from archcompiler.paths import TOP, Address, Former
 from archcompiler.spec import Layer, Name, Spec, removed
 
 Frames = tuple[dict[str, Draft], ...]
@@ -18,26 +18,43 @@ Frames = tuple[dict[str, Draft], ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where a layer stands: its path prefix, its template's, what it may see.
+    """Where a layer stands: the address of what is around it, its template's, what it may see.
 
     `born` and `template_born` are the order of what wrote it there and in its template: patches
     that come later may change it.
     """
 
-    prefix: str
-    template: str
     scope: Scope
     defaults: BoundDefaults
     frames: Frames
+    address: Address = TOP
+    template: Address = TOP
+    """Its path is empty outside of blocks, and for what patches brought into one instance."""
     blocks: tuple[str, ...] = ()
     depth: int = 0
     born: int = 0
     template_born: int = 0
 
-    def inside(self, name: str) -> Place:
-        """Return the place one named container further in."""
-        template = f"{self.template}/{name}" if self.template else ""
-        return dataclasses.replace(self, prefix=join(self.prefix, name), template=template)
+    @property
+    def prefix(self) -> str:
+        """Return the path of what is around."""
+        return self.address.path
+
+    def inside(self, layer: Layer) -> Place:
+        """Return the place of what stands in a container."""
+        name = layer.name.text if layer.name else ""
+        return self.within(name, layer.former, layer.template_former)
+
+    def within(
+        self, name: str, former: Sequence[Former] = (), template_former: Sequence[Former] = ()
+    ) -> Place:
+        """Return the place one name further in, which was another until patches gave it this."""
+        template = self.template
+        if template.path:
+            template = template.inside(name, template_former)
+        return dataclasses.replace(
+            self, address=self.address.inside(name, former), template=template
+        )
 
 
 @dataclass(slots=True)
@@ -119,7 +136,7 @@ class References:
     def _taken(self, name: str, place: Place) -> Row | None:
         """Return what took a layer away that stood in one of the lists around a place."""
         around = [name]
-        for prefix in (place.template, place.prefix):
+        for prefix in (place.template.path, place.prefix):
             parts = prefix.split("/")
             around += ["/".join((*parts[:n], name)) for n in range(1, len(parts) + 1)]
         found = next((self.away[path] for path in reversed(around) if path in self.away), None)

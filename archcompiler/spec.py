@@ -11,10 +11,13 @@ from typing import Literal
 from archcompiler.errors import Row
 from archcompiler.expression import Expression, Value
 from archcompiler.fields import Shape
+from archcompiler.paths import Former
 from archcompiler.position import Position, Source
 from archcompiler.source import Entry, Mapping, Node
 
 CONTAINERS = ("layers", "branches", "block")
+CONTENT = ("layers", "branches", "join", "split")
+"""Keys for what a container is made of; an instance's mean those of its block."""
 COMMON = ("name", "from", "expect", "end_point", "repeat", "defaults")
 """Keys that any layer may have."""
 
@@ -92,6 +95,10 @@ class Layer:
     arguments: Attributes = field(default_factory=dict)
     fresh: dict[str, tuple[int, bool]] = field(default_factory=dict)
     """By branch, or `` for its layers: which patch wrote them anew, if a template's."""
+    former: tuple[Former, ...] = ()
+    """The names that patches of its own took from it."""
+    template_former: tuple[Former, ...] = ()
+    """The names that patches of its template took from it."""
     of_block: tuple[Patch, ...] = ()
     """What patches set in this instance of what its block is made of."""
     before: tuple[Layer, Patch] | None = field(default=None, repr=False, compare=False)
