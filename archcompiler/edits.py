@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from bisect import bisect_right
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar, cast
@@ -173,6 +173,7 @@ class Edits:
                 patch,
                 f"`{patch.path}` is `{layer.key}`, and `set` cannot make it `{others[0]}`",
                 f"replace it: `{{replace: {patch.path}, by: {{{others[0]}: ...}}}}`",
+                rows=[Row(label=f"`{layer.key}`", position=layer.position)],
             )
         elif instance and "repeat" in patch.entries:
             self.refuse(
@@ -357,10 +358,12 @@ class Edits:
 
     # What cannot be
 
-    def refuse(self, patch: Patch, message: str, hint: str | None) -> None:
+    def refuse(
+        self, patch: Patch, message: str, hint: str | None, rows: Sequence[Row] = ()
+    ) -> None:
         """Report a patch that cannot be: E310 where the command line says it, else E319."""
         code = "E310" if patch.by_command_line else "E319"
-        self.report.error(code, message, patch.position, hint=hint)
+        self.report.error(code, message, patch.position, rows=rows, hint=hint)
 
     def report_unused(self, paths: Paths, blocks: Collection[str]) -> int:
         """Report patches to layers that there are not; `blocks` are those nothing uses.
