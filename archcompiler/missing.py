@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from archcompiler.addresses import NUMBERED
-from archcompiler.errors import Report, Row, did_you_mean
+from archcompiler.errors import Report, Row
+from archcompiler.lost import meant
 from archcompiler.paths import Paths
 from archcompiler.position import Position
 from archcompiler.spec import Patch
@@ -29,6 +30,8 @@ class Missing:
     """By path of a repeated layer, where it says how often."""
     templates: dict[str, None] = field(default_factory=dict)
     """The paths of templates that patches could have."""
+    lost: Callable[[str], Row | None] = field(default=lambda _: None)
+    """What took a path away, or what was around it."""
 
     def lose(self, path: str, order: int, patch: Patch | None = None) -> None:
         """Note that a file, or a patch, wrote anew or removed what was there."""
@@ -86,7 +89,7 @@ class Missing:
         if taker := next((taker for order, taker in gone if taker and order > patch.order), None):
             self.report_undone(patch, taker, report)
             return
-        taken = next((self.away[p] for p in above if p in self.away), None)
+        taken = self.lost(path)
         inner = [p for p in paths.shown if p.startswith(f"{path}/")]
         known = list(self.templates) if path.startswith("blocks/") else paths.shown
         copies = [m[1] for p in above if (m := NUMBERED.fullmatch(p)) and m[1] in self.repeats]
@@ -101,9 +104,8 @@ class Missing:
             message, hint = f"`{path}` is no layer", f"name a layer in it, as `{inner[0]}`"
         elif parts[0] == "block" and len(parts) > 1:
             hint = f"templates are under `blocks/{'/'.join(parts[1:])}`"
-        elif not taken:
-            ends = [p for p in known if p.lower().endswith(f"/{path.lower()}")]
-            hint = f"did you mean `{ends[0]}`?" if ends else did_you_mean(path, known)
+        elif not taken or taken.label == "replaced":
+            hint = meant(path, known)
         code = "E310" if patch.by_command_line else "E318"
         report.error(code, message, patch.position, rows=[row] if row else (), hint=hint)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from archcompiler.containers import Containers
 from archcompiler.edits import Edits
 from archcompiler.errors import Report, did_you_mean, listed
+from archcompiler.lost import Lost
 from archcompiler.ops import BY_KEY
 from archcompiler.overrides import COMMAND_LINE
 from archcompiler.paths import Paths
@@ -23,6 +24,7 @@ def report_unused(
     many notes there are. Where something failed to expand, it may have used them.
     """
     unused = [name for name in spec.blocks if name not in containers.used_blocks]
+    edits.missing.lost = Lost(spec, edits.missing.away).row
     notes = edits.report_unused(paths, unused)
     if any(found.severity == "error" for found in report.diagnostics):
         return notes
