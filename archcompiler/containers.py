@@ -11,6 +11,7 @@ from typing import Protocol
 from archcompiler.draft import BoundAttributes, Draft, DraftGraph, Port, Scope, Source
 from archcompiler.edits import Edits
 from archcompiler.errors import Report, did_you_mean
+from archcompiler.habits import spaced
 from archcompiler.paths import Paths, join
 from archcompiler.references import Place, References
 from archcompiler.scopes import Scopes
@@ -159,8 +160,9 @@ class Containers:
         left_out = [name for name in known if name not in split]
         for name, attribute in split.items():
             if name not in known:
-                near = did_you_mean(name, left_out)
-                left_out = [n for n in left_out if near != f"did you mean `{n}`?"]
+                near = spaced(name, left_out) or did_you_mean(name, left_out)
+                meant = name.partition(":")[0]
+                left_out = [n for n in left_out if n != meant and near != f"did you mean `{n}`?"]
                 self.report.error(
                     "E302",
                     f"`split` names `{name}`, which is no branch",

@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from archcompiler import fields
-from archcompiler.elsewhere import op_hint
+from archcompiler.elsewhere import op_hint, part_hint
 from archcompiler.errors import one_of
+from archcompiler.habits import spaced
 from archcompiler.op import Op, attributes
 from archcompiler.ops import BY_KEY
 from archcompiler.source import Entry, Mapping, Node, Scalar, Sequence
@@ -135,7 +136,8 @@ class Layers(Values):
                 "E203",
                 f"a layer is one op, this one is {' and '.join(f'`{e.key}`' for e in kinds)}",
                 kinds[1].position,
-                hint="write two layers, each `- {op: ...}` on a line of its own",
+                hint=part_hint([e.key for e in kinds])
+                or "write two layers, each `- {op: ...}` on a line of its own",
             )
             return None
         self._unknown_kind(node, only_containers)
@@ -168,7 +170,7 @@ class Layers(Values):
             )
             return
         word, inner = rest[0].key, rest[0].node
-        hint = op_hint(word)
+        hint = spaced(word, (*BY_KEY, *CONTAINERS)) or op_hint(word)
         if isinstance(inner, Mapping) and any(k in BY_KEY for k in inner.entries):
             hint = f"a name is an attribute of its layer: add `name: {word}` to what follows"
         self.report.error("E202", f"`{word}` is no op", rest[0].position, hint=hint)
@@ -209,7 +211,10 @@ class Layers(Values):
         values: Attributes = {}
         for item in self.items(entry):
             if self.is_null(item.node):
-                self.report.error("E204", f"`{item.key}`: expected a number", item.position)
+                hint = spaced(item.key, [item.key.partition(":")[0]])
+                self.report.error(
+                    "E204", f"`{item.key}`: expected a number", item.position, hint=hint
+                )
             elif value := self.attribute(item, fields.Count):
                 values[item.key] = value
         return values

@@ -12,6 +12,7 @@ from archcompiler.draft import Bound, BoundAttributes, BoundDefaults, DraftNorm,
 from archcompiler.errors import Report, Row, did_you_mean
 from archcompiler.evaluate import NeedsShapes, Unknown, evaluate
 from archcompiler.expression import Expression, ExpressionError
+from archcompiler.habits import spaced
 from archcompiler.ops.unit import NORMS
 from archcompiler.position import Position
 from archcompiler.spec import Attribute, Attributes, Defaults, Layer, Spec, WrittenNorm, removed
@@ -146,13 +147,15 @@ class Scopes:
         """Pair a block's parameters with what the instance gives, or with their defaults."""
         assert layer.block is not None
         complete = True
+        meant = {name.partition(":")[0] for name in layer.arguments if name not in params}
         for name, attribute in layer.arguments.items():
             if name not in params:
                 self.report.error(
                     "E307",
                     f"the block `{layer.block}` has no parameter `{name}`",
                     attribute.position,
-                    hint=did_you_mean(name, params)
+                    hint=spaced(name, params)
+                    or did_you_mean(name, params)
                     or (f"it has {', '.join(params)}" if params else "it has none: drop it"),
                 )
         found: BoundAttributes = {}
@@ -173,6 +176,8 @@ class Scopes:
                 found[name] = self.bound(default, scope, known)
             else:
                 complete = False
+                if name in meant:
+                    continue
                 self.report.error(
                     "E307",
                     f"the block `{layer.block}` needs `{name}`",

@@ -26,6 +26,8 @@ def suggestion(annotation: object, value: object) -> str | None:
         return f"write `{fields.yaml_text(fields.write(annotation, fitting))}`"
     if type(value) is int and value > fields.MAX_COUNT:
         return f"at most {fields.MAX_COUNT:,}"
+    if isinstance(value, dict) and len(value) == 1 and None in value.values():
+        value = next(iter(value))  # `{w}` is a mapping to YAML
     if isinstance(value, str):
         if annotation in (fields.MapField, fields.ShapeField) and value.count("x") == 1:
             channels = 3 if annotation is fields.MapField else 64
@@ -43,6 +45,8 @@ def _candidates(value: object) -> Iterator[object]:
     """Yield other ways to write `value`, the likeliest first."""
     if isinstance(value, str):
         yield from _readings("".join(value.lower().split()))
+    elif value is False:
+        yield "none"
     elif isinstance(value, float) and value.is_integer():
         yield int(value)
     elif isinstance(value, list) and all(type(v) is int for v in value):
@@ -69,6 +73,9 @@ def _readings(word: str) -> Iterator[object]:
         yield _WORDS[word]
     yield word.replace("xavier", "glorot").replace("kaiming", "he")
     yield word.replace("-", "_")
+    yield word.strip("()").replace(",", "x")
+    if re.fullmatch(r"[0-9]{1,9}(x[0-9]{1,9}){3}", word):
+        yield [int(n) for n in word.split("x")]
 
 
 def _words(schema: Any) -> list[str]:
