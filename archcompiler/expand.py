@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from archcompiler import fields, overrides
+from archcompiler import fields, overrides, targets
 from archcompiler.blame import Blame
 from archcompiler.containers import Containers, is_end_point, needs_name
 from archcompiler.draft import (
@@ -66,7 +66,8 @@ def expand(spec: Spec, assignments: Sequence[Assignment] = ()) -> DraftNetwork:
         report.raise_errors()
     except ArchcError as error:
         blame = expander.blame()
-        raise ArchcError(*map(blame.told, error.diagnostics)) from None
+        found = (targets.told(blame.told(d), spec) for d in error.diagnostics)
+        raise ArchcError(*found) from None
     return network
 
 
