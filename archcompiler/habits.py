@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
+from archcompiler.errors import nearest
 from archcompiler.expression import ExpressionError, parse
 from archcompiler.position import Position, Source
 
@@ -49,3 +50,29 @@ def keyless(text: str, words: Collection[str]) -> str | None:
     if len(words) == 1 and "".join(words).isidentifier():  # `{{w}}`
         return f"a parameter is read with a dollar: `${''.join(words)}`"
     return f"a value stands behind its key: `kernel: {text}`" if text else None
+
+
+_VERBS = {
+    "update": "set", "change": "set", "modify": "set", "edit": "set", "override": "set",
+    "patch": "set", "delete": "remove", "del": "remove", "drop": "remove", "swap": "replace",
+    "add": "after", "append": "after", "insert": "after", "insert_after": "after",
+    "prepend": "before", "insert_before": "before",
+}  # fmt: skip
+_FORMS = {
+    "set": "{set: PATH, kernel: 3}",
+    "remove": "{remove: PATH}",
+    "replace": "{replace: PATH, by: [...]}",
+    "before": "{before: PATH, insert: [...]}",
+    "after": "{after: PATH, insert: [...]}",
+}
+
+
+def verb_hint(keys: Collection[str]) -> str:
+    """Return how a patch without a verb, that has these keys, is written."""
+    for key in keys:
+        verb = _VERBS.get(key.lower()) or nearest(key, _FORMS)
+        if verb:
+            return f"did you mean `{verb}`? `{_FORMS[verb]}`"
+    if len(keys) == 1:
+        return f"write `{{set: {''.join(keys)}, ...}}`, or one of {', '.join([*_FORMS][1:])}"
+    return f"write `{_FORMS['set']}`, or one of {', '.join([*_FORMS][1:])}"
