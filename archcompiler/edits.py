@@ -179,7 +179,7 @@ class Edits:
             self.refuse(
                 patch,
                 f"`{patch.path}` is one of a repeated layer",
-                "set `repeat` of the layer as it is written",
+                self.missing.copies_hint(patch.path),
             )
         else:
             return self._once(layer, patch, lambda: self._changed(layer, patch, templates)) or layer

@@ -26,7 +26,7 @@ from archcompiler.draft import (
     Source,
 )
 from archcompiler.edits import Edits, edit_row
-from archcompiler.errors import ArchcError, Report
+from archcompiler.errors import ArchcError, Report, Row
 from archcompiler.layer_count import LayerCount
 from archcompiler.names import problem as name_problem
 from archcompiler.op import Op
@@ -284,11 +284,15 @@ class _Expander:
             return [layer.name]
         if isinstance(layer.repeat.value, list):
             if layer.name:
+                hint = "drop `name`, or write how often: `repeat: 3`"
+                if layer.name.position.source != layer.repeat.position.source:
+                    hint = "take away the one it has: `name: null` beside `repeat`"
                 self.report.error(
                     "E209",
-                    "`repeat` with names gives the names",
-                    layer.name.position,
-                    hint="drop `name`, or write how often: `repeat: 3`",
+                    f"`repeat` with names gives the names, and this layer is `{layer.name}`",
+                    layer.repeat.position,
+                    rows=[Row(label="name", value=layer.name.text, position=layer.name.position)],
+                    hint=hint,
                 )
             return list(layer.repeat.value)
         count = self.scopes.structural(layer.repeat, place.scope)

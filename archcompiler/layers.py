@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -22,7 +23,7 @@ from archcompiler.spec import (
     Layer,
     Name,
 )
-from archcompiler.values import Values, argument_hint, main_hint
+from archcompiler.values import Values, argument_hint, main_hint, section_hint
 
 CONTAINER_KEYS = {
     "layers": ("layers",),
@@ -95,6 +96,8 @@ class Layers(Values):
         known = (*own, *common, *extra)
         where = f"`{key}`" if not only_containers else "a block" if extra else "a section"
         otherwise = main_hint(BY_KEY[key]) if key in BY_KEY else argument_hint(key)
+        if where == "a section":
+            otherwise = section_hint
         found = self.entries(node, (key, *known), where, otherwise=otherwise)
         if nameless and "name" in found:
             self.report.error(
@@ -259,4 +262,21 @@ class Layers(Values):
             if not found:
                 self.report.error("E204", "`repeat`: expected at least one name", entry.position)
             return Attribute([n for n in found if n], entry.node.position)
+        if names := self._names_of(entry.node):
+            self.report.error(
+                "E204",
+                f"`repeat`: expected how often, or a list of names, got {fields.plain(names)}",
+                entry.node.position,
+                hint=f"write `[{', '.join(re.split('[, ]+', names))}]`",
+            )
+            return None
         return self.attribute(entry, fields.Count)
+
+    def _names_of(self, node: Node) -> str | None:
+        """Return words that look like several names, and are no list."""
+        words = node.value if isinstance(node, Scalar) else None
+        if isinstance(node, Mapping) and all(self.is_null(e.node) for e in node.entries.values()):
+            words = ", ".join(node.entries)
+        if isinstance(words, str) and re.fullmatch(r"[A-Za-z]\w*([, ]+[A-Za-z]\w*)+", words):
+            return words
+        return None

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from archcompiler.addresses import Addresses
 from archcompiler.errors import Row, nearest
 from archcompiler.spec import Spec, removed
+from archcompiler.targets import SECTIONS, find
+from archcompiler.validate import TOP
 
 MOST_NAMED = 6
 """So many names of what there is are listed in a hint."""
-SECTIONS = ("stem", "body", "heads")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +43,28 @@ class Lost:
         row = self.away[address]
         return row if address == path else dataclasses.replace(row, value=address)
 
+    def meant(self, path: str, known: Collection[str]) -> str | None:
+        """Return a hint with what was probably meant; `known` are paths that patches can have."""
+        spec, (first, *rest) = self.spec, path.split("/")
+        if first == "heads" and not rest and spec.heads:
+            return f"a head goes by its name, as `{spec.heads[0].name}`"
+        if first == "blocks" and not rest and spec.blocks:
+            return f"say which block, as `blocks/{next(iter(spec.blocks))}`"
+        if first in TOP and first not in (*SECTIONS, "blocks"):
+            return f"`{first}` is no layer: a variant says its own, `{first}:` beside `patch:`"
+        if first in spec.blocks:
+            return f"the block is `blocks/{path}`, and its uses have names of their own"
+        if first in SECTIONS and "/".join(rest) in known:
+            return f"paths do not name the section: `{'/'.join(rest)}`"
+        target = find(spec, path.split("/"))
+        if target and target.keys and target.path != path:
+            return f"an attribute stands beside the path: `{target.patch}`"
+        return _near(path, known)
 
-def meant(path: str, known: Collection[str]) -> str | None:
-    """Return a hint with the path that was probably meant, or with what stands around it."""
+
+def _near(path: str, known: Collection[str]) -> str | None:
+    """Return a hint with the path nearest to a wrong one, or with what stands around it."""
     parts = path.split("/")
-    if parts[0] in SECTIONS and (inner := "/".join(parts[1:])) in known:
-        return f"paths do not name the section: `{inner}`"
     ends = [p for p in known if p.lower().endswith(f"/{path.lower()}")]
     if ends:
         return f"did you mean `{ends[0]}`?"

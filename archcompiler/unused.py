@@ -24,7 +24,7 @@ def report_unused(
     many notes there are. Where something failed to expand, it may have used them.
     """
     unused = [name for name in spec.blocks if name not in containers.used_blocks]
-    edits.missing.lost = Lost(spec, edits.missing.away).row
+    edits.missing.lost = Lost(spec, edits.missing.away)
     notes = edits.report_unused(paths, unused)
     if any(found.severity == "error" for found in report.diagnostics):
         return notes

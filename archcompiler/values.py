@@ -376,6 +376,13 @@ def argument_hint(key: str) -> Callable[[str], str | None]:
     return hint
 
 
+def section_hint(word: str) -> str | None:
+    """Say how a section has what an op, or an attribute of one, is set to for all its layers."""
+    having = [word] if word in BY_KEY else [k for k, op in BY_KEY.items() if word in attributes(op)]
+    inner = "..." if word in BY_KEY else f"{{{word}: ...}}"
+    return f"for its layers: `defaults: {{{having[0]}: {inner}}}`" if having else None
+
+
 def _by_op(word: str) -> str | None:
     """Return a hint where somebody gives an attribute to all ops at once."""
     having = [op.key for op in BY_KEY.values() if word in attributes(op)]
