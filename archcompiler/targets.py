@@ -101,6 +101,9 @@ def _assignment(spec: Spec, target: str, value: str) -> str | None:
         return f"only a file removes a head: a variant, by `heads: {{{inner[0]}: null}}`"
     if inner is rest and inner[0] in BY_KEY:
         return f"a section has defaults: `{first}.defaults.{inner[0]}.padding=same`"
+    having = [key for key, op in BY_KEY.items() if inner[0] in attributes(op)]
+    if inner is rest and having:
+        return f"a section has defaults: `{first}.defaults.{having[0]}.{inner[0]}={value}`"
     meant = find(spec, inner)
     if meant:
         shown = ".".join((meant.path, *(meant.keys or ("end_point",))))
