@@ -13,6 +13,9 @@ from archcompiler.position import Position, Source
 UNSETS = ("E306", "E307", "E309")
 """Errors for what is left out: where a patch changed the layer, it may have left it out."""
 
+OF_SIZES = ("E404", "E411")
+"""Errors for maps that are too small or too large: the input may be the cause."""
+
 MOST_LIKELY = 3
 """So many patches are named that may be behind an error."""
 
@@ -28,6 +31,8 @@ class Blame:
     """By place of a layer, the patches that set something of it."""
     taking: Collection[Row] = ()
     """Those of them that take something back."""
+    input: Row | None = None
+    """The input, if the spec itself or the command line says it."""
     patches: Sequence[Row] = ()
     """All patches of the spec itself and of the command line: what they do, and their paths."""
 
@@ -53,7 +58,8 @@ class Blame:
         words = set(re.findall(r"\w+", text))
         near = [row for row in self.patches if _root(row.value) in words]
         few = self.patches if len(self.patches) <= MOST_LIKELY else ()
-        others = (*few, Row(label="extended at", position=extends))
+        cause = self.input if found.code in OF_SIZES else None
+        others = (*few, cause or Row(label="extended at", position=extends))
         return tuple(near[:MOST_LIKELY]) or others
 
 

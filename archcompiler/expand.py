@@ -136,8 +136,11 @@ class _Expander:
     def blame(self) -> Blame:
         own = [p for p in self.spec.patches if p.position.source not in self.spec.bases]
         patches = tuple(map(edit_row, own))
-        edits = self.edits
-        return Blame(self.spec.bases, self.spec.extends, edits.patched, edits.taking, patches)
+        spec, edits = self.spec, self.edits
+        at = spec.input_position
+        image = Row(label="input", value=fields.shape_text(spec.input), position=at)
+        told = None if at.source in spec.bases else image
+        return Blame(spec.bases, spec.extends, edits.patched, edits.taking, told, patches)
 
     # Sections and heads
 
