@@ -30,6 +30,8 @@ class Scopes:
     """By scope, the names that its expressions read."""
     defaults: dict[Position, tuple[str, str, Position]] = field(default_factory=dict)
     """By the place of a default of an inner scope: its op, its name, and the place of the first."""
+    nearer: dict[Position, Position] = field(default_factory=dict)
+    """By the place of a default, one that says the same from nearer by: a default, or a layer."""
     _taken: dict[int, Bound] = field(default_factory=dict)
 
     def bound(
@@ -92,6 +94,7 @@ class Scopes:
         result = dict(outer)
         for op, own in inner.items():
             bound = {k: self.bound(a, scope) for k, a in own.items()}
+            self._hide(outer.get(op, {}), bound)
             result[op] = result.get(op, {}) | bound
             if bound and scope.enters:  # those at the top of a spec are its style
                 first = next(iter(bound.values())).position
@@ -106,9 +109,15 @@ class Scopes:
         norms = NORMS if isinstance(norm, Expression) else [getattr(norm, "key", norm)]
         for key in (op, *norms):
             said = own if key == op else getattr(norm, "attributes", {})
+            self._hide(defaults.get(str(key), {}), said)
             for name, bound in defaults.get(str(key), {}).items():
                 if name not in said:
                     self._taken[id(bound)] = bound  # and so it lives: nothing else has its id
+
+    def _hide(self, outer: BoundAttributes, inner: BoundAttributes) -> None:
+        """Note which of the outer values the inner ones hide."""
+        for name in outer.keys() & inner.keys():
+            self.nearer.setdefault(outer[name].position, inner[name].position)
 
     def idle(self) -> Iterator[tuple[str, dict[str, Position]]]:
         """Yield, by op, the defaults that no layer takes: none is there, or it says otherwise.

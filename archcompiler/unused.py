@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from archcompiler.containers import Containers
 from archcompiler.edits import Edits
-from archcompiler.errors import Report, did_you_mean, listed
+from archcompiler.errors import Report, Row, did_you_mean, listed
 from archcompiler.lost import Lost
 from archcompiler.ops import BY_KEY
 from archcompiler.overrides import COMMAND_LINE
 from archcompiler.paths import Paths
 from archcompiler.spec import Name, Spec
 
-_IDLE_HINT = "remove it: no such layer stands here, or all have it from nearer by"
+_IDLE_HINT = {
+    False: "remove it: no such layer stands here",
+    True: "remove it: what stands here has it from nearer by",
+}
+"""By whether something nearer is known."""
 _HINT = "remove it, or move it under `x-unused:`"
 
 
@@ -46,9 +50,16 @@ def report_unused(
     for op, idle in containers.scopes.idle():
         first = next(iter(idle.values()))
         if first.source.name == COMMAND_LINE or not by_command_line:
-            names = listed([f"`{op if name == BY_KEY[op].main else name}`" for name in idle])
+            written = {n: op if n == BY_KEY[op].main else n for n in idle}
+            names = listed([f"`{name}`" for name in written.values()])
             message = f"no layer takes {names} from the defaults of `{op}`"
-            report.error("E321", message, first, hint=_IDLE_HINT)
+            nearer = containers.scopes.nearer
+            rows = [
+                Row(label="nearer by", value=written[name], position=nearer[at])
+                for name, at in idle.items()
+                if at in nearer
+            ]
+            report.error("E321", message, first, rows=rows, hint=_IDLE_HINT[bool(rows)])
     return notes
 
 
