@@ -47,6 +47,11 @@ class Blame:
         hint = found.hint
         if found.code in UNSETS and any(row in self.taking for row in rows):
             hint = "null there takes away what is needed; leave it, or give another"
+        named = {row.position for row in rows}
+        own = tuple(row for row in found.rows if row.value or row.position not in named)
+        if hint and found.position and found.position.source in self.bases and self.extends:
+            hint = _elsewhere(hint, self.extends)
+        found = dataclasses.replace(found, rows=own)
         places += [row.position for row in rows if row.position]
         if places and self.extends and all(p.source in self.bases for p in places):
             rows += self._likely(found, self.extends)
@@ -61,6 +66,17 @@ class Blame:
         cause = self.input if found.code in OF_SIZES else None
         others = (*few, cause or Row(label="extended at", position=extends))
         return tuple(near[:MOST_LIKELY]) or others
+
+
+def _elsewhere(hint: str, extends: Position) -> str:
+    """Return a hint for what a spec extends as one for the spec itself: a base stays as it is."""
+    hint = _HERE.sub("say it once: ", hint)
+    return f"in {extends.source.shown}: {hint}" if _DO.match(hint) else hint
+
+
+_HERE = re.compile(r"^add `[^`]*` here, or once: ")
+_DO = re.compile(r"(add|drop|leave|list|make|name|put|refer|remove|replace|say|take|write) ")
+"""Hints that tell what to do to a file."""
 
 
 def _root(path: str) -> str:

@@ -187,12 +187,15 @@ class Containers:
             return None
         block = self.spec.blocks.get(name)
         if block is None:
+            gone = removed(self.spec, f"blocks/{name}")
             self.report.error(
                 "E301",
                 f"there is no block `{name}`",
                 layer.block.position,
-                rows=removed(self.spec, f"blocks/{name}"),
-                hint=did_you_mean(name, self.spec.blocks)
+                rows=gone,
+                hint=f"keep the block, or replace this layer: `{{replace: {path}, by: [...]}}`"
+                if gone
+                else did_you_mean(name, self.spec.blocks)
                 or (
                     f"the blocks are {', '.join(self.spec.blocks)}"
                     if self.spec.blocks

@@ -165,18 +165,12 @@ class Scopes:
                     attribute.position,
                     hint=spaced(name, params)
                     or did_you_mean(name, params)
-                    or (f"it has {', '.join(params)}" if params else "it has none: drop it"),
+                    or self._superfluous(name, params, attribute.position, scope),
                 )
         found: BoundAttributes = {}
         for name, default in params.items():
             if name in self.spec.params:
-                self.report.error(
-                    "E315",
-                    f"`{name}` is a parameter of the spec already",
-                    default.position,
-                    rows=[Row(label="spec", position=self.spec.params[name][1])],
-                    hint="a block reads the spec's parameters anyway; drop it, or rename it",
-                )
+                self._report_shadow(name, layer, default.position)
             given = layer.arguments.get(name)
             if given is not None and given.value is not None:
                 found[name] = self.bound(given, caller)
@@ -196,6 +190,33 @@ class Scopes:
                     else f"add `with: {{{name}: ...}}`",
                 )
         return found if complete else None
+
+    def _superfluous(self, name: str, params: Attributes, position: Position, scope: Scope) -> str:
+        """Say what to do about an argument that its block does not take."""
+        if position.source in self.spec.bases and scope.enters:
+            path = scope.enters.owner
+            return f"take it away: `{{set: {path}, with: {{{name}: null}}}}`"
+        return f"it has {', '.join(params)}" if params else "it has none: drop it"
+
+    def _report_shadow(self, name: str, layer: Layer, position: Position) -> None:
+        """Report a parameter that a block and the spec have, where the later of them is written."""
+        at = self.spec.params[name][1]
+        if position.source in self.spec.bases and at.source not in self.spec.bases:
+            self.report.error(
+                "E315",
+                f"`{name}` is a parameter of the block `{layer.block}` already",
+                at,
+                rows=[Row(label="block", position=position)],
+                hint=f"rename it, or say it of a use: `with: {{{name}: ...}}`",
+            )
+            return
+        self.report.error(
+            "E315",
+            f"`{name}` is a parameter of the spec already",
+            position,
+            rows=[Row(label="spec", position=at)],
+            hint="a block reads the spec's parameters anyway; drop it, or rename it",
+        )
 
     def circular(self, arguments: BoundAttributes, scope: Scope) -> bool:
         """Report parameters of a block whose defaults read each other in a circle."""
