@@ -57,7 +57,10 @@ def op_hint(word: str, known: Collection[str] = (*BY_KEY, *CONTAINERS)) -> str:
     own = op_name(word)
     if own and own.partition(":")[0] in known:
         return f"in archc this is `{own}`"
-    return did_you_mean(word, known) or f"the ops are {', '.join(known)}"
+    near = did_you_mean(word, known)
+    if near or "block" not in known or not word.isidentifier():
+        return near or f"the ops are {', '.join(known)}"
+    return f"the ops are {', '.join(known)}; a block is used by `{{block: {word}, name: a}}`"
 
 
 def attribute_hint(word: str) -> str | None:

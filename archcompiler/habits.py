@@ -73,6 +73,8 @@ def verb_hint(keys: Collection[str]) -> str:
         verb = _VERBS.get(key.lower()) or nearest(key, _FORMS)
         if verb:
             return f"did you mean `{verb}`? `{_FORMS[verb]}`"
+    if not {"with", "by", "insert", "defaults", "name", "kernel"}.isdisjoint(keys):
+        return "what belongs to the patch above stands below its verb, without a `-`"
     if len(keys) == 1:
         return f"write `{{set: {''.join(keys)}, ...}}`, or one of {', '.join([*_FORMS][1:])}"
     return f"write `{_FORMS['set']}`, or one of {', '.join([*_FORMS][1:])}"

@@ -28,6 +28,8 @@ def suggestion(annotation: object, value: object) -> str | None:
         return f"at most {fields.MAX_COUNT:,}"
     if isinstance(value, dict) and len(value) == 1 and None in value.values():
         value = next(iter(value))  # `{w}` is a mapping to YAML
+    if annotation is fields.MapField and (size := _square(value)):
+        return f"write `{size}`"
     if isinstance(value, str):
         if annotation in (fields.MapField, fields.ShapeField) and value.count("x") == 1:
             channels = 3 if annotation is fields.MapField else 64
@@ -38,6 +40,15 @@ def suggestion(annotation: object, value: object) -> str | None:
         if not near and (is_name or re.fullmatch(r"[A-Za-z_]\w*( *[-+*/%]+ *\w+)+", value)):
             return f"an expression starts with `$`: `${value}`"
         return near
+    return None
+
+
+def _square(value: object) -> str | None:
+    """Return the size of colour images that a number or a height and a width mean."""
+    if type(value) is int and 0 < value <= fields.MAX_COUNT:
+        return f"{value}x{value}x3"
+    if isinstance(value, dict) and {*value} == {"height", "width"}:
+        return f"{value['height']}x{value['width']}x3"
     return None
 
 

@@ -59,7 +59,7 @@ class Validator(Layers):
     def spec(self, merged: Merged) -> Spec | None:
         """Check a document in which all that it extends is merged."""
         root = merged.root
-        found = self.entries(root, TOP, "a spec", required=REQUIRED)
+        found = self.entries(root, TOP, "a spec", required=REQUIRED, otherwise=_top_hint(root))
         for version in merged.versions:
             self._version(version)
         name = self.entry_name(found.get("name"))
@@ -177,7 +177,8 @@ class Validator(Layers):
                     "E209",
                     "`loss_weight` belongs to a head with `training_only: true`",
                     node.entries["loss_weight"].position,
-                    hint="leave it out, or write `training_only: true`",
+                    hint="leave it out, in a patch by `loss_weight: null`, or write "
+                    "`training_only: true`",
                 )
         layer = self.keyed_layer(node, entry.key, extra=HEAD_KEYS)
         if name is None or layer is None:
@@ -285,6 +286,25 @@ class Validator(Layers):
             hint=_dotted(verb.key, parts) if right else _nameless(self.plain(node)),
         )
         return None
+
+
+def _top_hint(root: Mapping) -> Callable[[str], str | None]:
+    """Return what says where a key goes that somebody writes at the top of a spec."""
+    params = root.entries["params"].node if "params" in root.entries else None
+
+    def hint(key: str) -> str | None:
+        node = root.entries[key].node
+        if isinstance(params, Mapping) and key in params.entries:
+            return f"a parameter goes in `params: {{{key}: ...}}`"
+        if key in VERBS:
+            return f"a patch goes in `patch: [{{{key}: ...}}]`"
+        if key in BY_KEY:
+            return f"what layers have in common goes in `defaults: {{{key}: ...}}`"
+        if isinstance(node, Mapping) and "extends" in root.entries:
+            return f"a layer is changed by `patch: [{{set: {key}, ...}}]`"
+        return None
+
+    return hint
 
 
 def _all_in(word: str | None) -> Callable[[str], str | None]:

@@ -371,7 +371,11 @@ def argument_hint(key: str) -> Callable[[str], str | None]:
             return None
         if word == "params":
             return "an instance gives its block's parameters `with: {NAME: ...}`"
-        return f"a parameter goes in `with: {{{word}: ...}}`"
+        having = [key for key, op in BY_KEY.items() if word in attributes(op)]
+        hint = f"a parameter goes in `with: {{{word}: ...}}`"
+        if having:
+            hint += f", what its layers have in `defaults: {{{having[0]}: {{{word}: ...}}}}`"
+        return hint
 
     return hint
 
