@@ -36,9 +36,16 @@ def shell_expression(line: str, column: int) -> tuple[int, str] | None:
     return None
 
 
+_SIGNS = {
+    ":": "put a space behind the colon",
+    " ": "put a colon behind the key",
+    "=": "write a colon and a space",
+}
+
+
 def spaced(key: str, known: Collection[str]) -> str | None:
     """Return a hint where a key holds its value, as `w:64` or `w 64`."""
-    for sign, what in ((":", "put a space behind the colon"), (" ", "put a colon behind the key")):
+    for sign, what in _SIGNS.items():
         word, found, value = key.partition(sign)
         if found and word in known:
             return f"{what}: `{word}: {value.strip()}`"
