@@ -41,6 +41,7 @@ class Blame:
 
         Where that shows nothing but bases, add the patches that it may come from, or the `extends`.
         """
+        found = self._own_first(found)
         places = [p for p in (found.position, *(row.position for row in found.rows)) if p]
         patches = [row for at in places for row in self.patched.get(at, ())]
         rows = tuple(row for row in dict.fromkeys(patches) if row not in found.rows)
@@ -56,6 +57,16 @@ class Blame:
         if places and self.extends and all(p.source in self.bases for p in places):
             rows += self._likely(found, self.extends)
         return dataclasses.replace(found, rows=(*found.rows, *rows), hint=hint)
+
+    def _own_first(self, found: Diagnostic) -> Diagnostic:
+        """Let an error about two names point at the one that is not a base's."""
+        if found.code != "E305" or not found.position or not found.rows:
+            return found
+        at, other = found.position, found.rows[0].position
+        if at.source not in self.bases or other is None or other.source in self.bases:
+            return found
+        row = dataclasses.replace(found.rows[0], label="other", position=at)
+        return dataclasses.replace(found, position=other, rows=(row, *found.rows[1:]))
 
     def _likely(self, found: Diagnostic, extends: Position) -> tuple[Row, ...]:
         """Return the patches of what an error talks about; else all, where they are few."""

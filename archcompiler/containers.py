@@ -150,7 +150,11 @@ class Containers:
             ]
             rows = [away[path] for path in paths if path in away]
             self.report.error(
-                "E312", "a fork needs at least two branches", layer.position, rows=rows
+                "E312",
+                "a fork needs at least two branches",
+                layer.position,
+                rows=rows,
+                hint="one alone is a list of layers: `layers: [...]`",
             )
             return None
         return tuple(graphs)

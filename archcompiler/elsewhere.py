@@ -28,6 +28,7 @@ _OPS = {
     "layernorm": "layer_norm", "layernorm2d": "layer_norm", "layernormalization": "layer_norm",
     "batchnorm": "batch_norm", "batchnorm2d": "batch_norm", "batchnormalization": "batch_norm",
     "localresponsenorm": "lrn", "concatenate": "concat", "cat": "concat",
+    "sum": "add", "plus": "add",
     "zeropad2d": "pad", "zeropadding2d": "pad", "dropout2d": "dropout",
     "sequential": "layers", "activation": "activate",
     **{name: f"activate: {name}" for name in ACTIVATIONS},
@@ -52,12 +53,16 @@ def op_name(word: str) -> str | None:
     return _OPS.get(word.lower().rsplit(".", 1)[-1])
 
 
-def op_hint(word: str, known: Collection[str] = (*BY_KEY, *CONTAINERS)) -> str:
-    """Say which op somebody means by `word`, or which are `known`."""
+def op_hint(
+    word: str, known: Collection[str] = (*BY_KEY, *CONTAINERS), *, listing: bool = True
+) -> str | None:
+    """Say which op somebody means by `word`, or, where a `listing` is wanted, which are `known`."""
     own = op_name(word)
     if own and own.partition(":")[0] in known:
         return f"in archc this is `{own}`"
     near = did_you_mean(word, known)
+    if not listing:
+        return near
     if near or "block" not in known or not word.isidentifier():
         return near or f"the ops are {', '.join(known)}"
     return f"the ops are {', '.join(known)}; a block is used by `{{block: {word}, name: a}}`"
@@ -81,6 +86,14 @@ def norm_hint(value: object) -> str | None:
     word = str(value)
     own = op_name(word)
     return f"in archc this is `{own}`" if own in NORMS else did_you_mean(word, (*NORMS, "none"))
+
+
+def of_norm(word: str, known: Collection[str]) -> str | None:
+    """Say where an attribute of a norm goes that somebody gives to its unit."""
+    for key, op in NORMS.items():
+        if word in attributes(op) and "norm" in known:
+            return f"that is the norm's: `norm: {{{key}: {{{word}: ...}}}}`"
+    return None
 
 
 _PARTS = {"pad": "padding", "activate": "activation"}

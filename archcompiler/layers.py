@@ -169,6 +169,8 @@ class Layers(Values):
                 node.position,
                 hint=f"these are keys of {one_of(fitting)}"
                 if fitting
+                else "`from` belongs to an op, as `{identity, from: ...}`, or to a head"
+                if "from" in node.entries
                 else "write it like {conv: 64, kernel: 3, name: a}",
             )
             return

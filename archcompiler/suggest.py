@@ -62,14 +62,16 @@ def _candidates(value: object) -> Iterator[object]:
         yield int(value)
     elif isinstance(value, list) and all(type(v) is int for v in value):
         yield "x".join(map(str, value))
-        if len(value) == 1:
-            yield value[0]
     elif isinstance(value, dict) and list(value) == ["height", "width"]:
         yield f"{value['height']}x{value['width']}"
     elif isinstance(value, dict) and len(value) == 1:
         key, inner = next(iter(value.items()))
         if isinstance(inner, dict) and len(inner) == 1:
             yield {key: next(iter(inner.values()))}
+    if isinstance(value, list) and len(value) == 1:
+        yield value[0]
+    if type(value) is int and value in (0, 1):
+        yield bool(value)
     if type(value) in (int, float):
         yield {"multiplier": value}
 

@@ -288,6 +288,12 @@ class Validator(Layers):
         return None
 
 
+def _is_empty_above(entry: Entry, at: Position) -> bool:
+    """Tell whether a key that holds nothing stands above a place in the same file."""
+    same = entry.position.source is at.source and entry.position.line < at.line
+    return same and isinstance(entry.node, Scalar) and entry.node.value is None
+
+
 def _top_hint(root: Mapping) -> Callable[[str], str | None]:
     """Return what says where a key goes that somebody writes at the top of a spec."""
     params = root.entries["params"].node if "params" in root.entries else None
@@ -300,6 +306,10 @@ def _top_hint(root: Mapping) -> Callable[[str], str | None]:
             return f"a patch goes in `patch: [{{{key}: ...}}]`"
         if key in BY_KEY:
             return f"what layers have in common goes in `defaults: {{{key}: ...}}`"
+        at = root.entries[key].position
+        above = [e for e in root.entries.values() if _is_empty_above(e, at)]
+        if above:
+            return f"if it is part of `{above[-1].key}:`, indent it"
         if isinstance(node, Mapping) and "extends" in root.entries:
             return f"a layer is changed by `patch: [{{set: {key}, ...}}]`"
         return None

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from archcompiler import expression, fields, names
-from archcompiler.elsewhere import attribute_hint, norm_hint, op_hint
+from archcompiler.elsewhere import attribute_hint, norm_hint, of_norm, op_hint
 from archcompiler.errors import Report, Row, WrongValue, did_you_mean, one_of
 from archcompiler.expression import ExpressionError
 from archcompiler.habits import as_expression, spaced
@@ -207,7 +207,10 @@ class Values:
             return str(entry.node.value)
         shown = fields.plain(self.plain(entry.node))
         self.report.error(
-            "E204", f"`{entry.key}`: expected {one_of(words)}, got {shown}", entry.node.position
+            "E204",
+            f"`{entry.key}`: expected {one_of(words)}, got {shown}",
+            entry.node.position,
+            hint=op_hint(shown.strip("'"), words, listing=False),
         )
         return None
 
@@ -305,7 +308,7 @@ class Values:
             if key in known:
                 found[key] = entry
             elif not key.startswith("x-"):
-                near = spaced(key, known) or did_you_mean(key, known)
+                near = spaced(key, known) or of_norm(key, known) or did_you_mean(key, known)
                 meant = re.split("[: ]", key)[0]
                 missing = [m for m in missing if m != meant and near != f"did you mean `{m}`?"]
                 self.report.error(
@@ -337,6 +340,7 @@ _MAPPINGS = {
     "branches": "name each branch: `Branch_0: [...]`",
     "blocks": "name each block: `cell: {layers: [...]}`",
     "params": "name each parameter: `num_classes: 1000`",
+    "defaults": "say it by op: `conv: {padding: same}`",
     "with": "name each parameter: `with: {filters: 64}`",
 }
 
