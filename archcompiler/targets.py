@@ -67,7 +67,10 @@ def _keys(spec: Spec, path: str, there: Written, rest: list[str]) -> tuple[str, 
     op = BY_KEY.get(layer.key)
     if op and op.main and (not rest or rest == [op.main]):
         return (op.key,)
-    known = {*COMMON, *HEAD_KEYS, *((op.key, *attributes(op)) if op else ())}
+    known = {*COMMON, *((op.key, *attributes(op)) if op else ())}
+    known |= {*HEAD_KEYS} if there.what == "head" else set()
+    if there.what in ("block", "section"):
+        known = {"defaults"}
     return tuple(rest) if not rest or rest[0] in known else None
 
 

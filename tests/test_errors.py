@@ -49,6 +49,17 @@ def test_text(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
         assert found == wanted
 
 
+def test_assignments_that_hints_give_are_read() -> None:
+    texts = [path.read_text("utf-8") for path in CASES.glob("line_*.txt")]
+    hints = {
+        hint for text in texts for hint in re.findall(r"hint: write `?([^`\s]+=[^`\s]+)", text)
+    }
+    assert len(hints) > 10
+    for hint in hints:
+        found = re.findall(r"error\[(E\d+)\]", run(f"$ archc check inception_v3 {hint}"))
+        assert {"E201", "E204", "E310", "E704"}.isdisjoint(found), hint
+
+
 def test_every_code_has_a_case() -> None:
     texts = "".join(path.read_text("utf-8") for path in CASES.glob("*.txt"))
     shown = set(re.findall(r"(?:error|note)\[(E\d{3})\]", texts))
