@@ -15,16 +15,8 @@ from archcompiler.merge import is_null
 from archcompiler.paths import NUMBERED, join
 from archcompiler.position import Position
 from archcompiler.source import Mapping, Node, Scalar, Sequence
-from archcompiler.spec import Layer, Patch, Spec
-
-
-@dataclass(frozen=True, slots=True)
-class Text:
-    """What the file says at a path before patches: a section, block, head, branch or layer."""
-
-    what: str
-    position: Position
-    layer: Layer | None = None
+from archcompiler.spec import Patch, Spec
+from archcompiler.texts import Text, Texts
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +41,7 @@ class Addresses:
 
     spec: Spec
     network: DraftNetwork
-    written: dict[str, Text] = field(default_factory=dict)
+    written: dict[str, Text] = field(init=False)
     layers: dict[str, Draft] = field(default_factory=dict)
     branches: dict[str, DraftGraph] = field(default_factory=dict)
     """Those that are lists of layers."""
@@ -59,7 +51,7 @@ class Addresses:
     """Those paths that mean every copy of a repeated layer."""
 
     def __post_init__(self) -> None:
-        self._read(self.spec)
+        self.written = Texts(self.spec).written
         network = self.network
         shown = shown_paths(network)
         waiting = [h.layer for h in reversed(network.heads)]
@@ -222,49 +214,6 @@ class Addresses:
                 yield f"blocks/{draft.template}"
             else:
                 yield from _addresses(draft, path)
-
-    # What was read
-
-    def _read(self, spec: Spec) -> None:
-        for name, section in (("stem", spec.stem), ("body", spec.body)):
-            self._note(name, "section", section)
-            self._read_inside(section, "")
-        for head in spec.heads:
-            self._note(head.name.text, "head", head.layer)
-            self._read_inside(head.layer, head.name.text)
-        for block in spec.blocks.values():
-            path = f"blocks/{block.name}"
-            self.written[path] = Text("block", block.name.position, block.layer)
-            self._read_inside(block.layer, path)
-
-    def _note(self, path: str, what: str, layer: Layer) -> None:
-        self.written.setdefault(path, Text(what, layer.position, layer))
-
-    def _read_inside(self, layer: Layer, prefix: str) -> None:
-        waiting = [(layer, prefix)]
-        while waiting:
-            outer, start = waiting.pop()
-            for branch in outer.branches:
-                path = join(start, branch.name.text)
-                if branch.single:
-                    self._note(path, "layer", branch.layers[0])
-                    waiting.append((branch.layers[0], path))
-                    continue
-                self.written.setdefault(path, Text("branch", branch.name.position))
-                waiting += self._listed(branch.layers, path)
-            waiting += self._listed(outer.layers, start)
-
-    def _listed(self, layers: tuple[Layer, ...], start: str) -> Iterator[tuple[Layer, str]]:
-        for layer in layers:
-            copies = layer.repeat.value if layer.repeat else None
-            named = [layer.name] if layer.name else copies if isinstance(copies, list) else []
-            for name in named:
-                path = join(start, name.text)
-                what = "repeated layer" if layer.repeat and layer.name else "layer"
-                self._note(path, what, layer)
-                yield layer, path
-            if not named:
-                yield layer, start
 
 
 def _addresses(draft: Draft, path: str) -> Iterator[str]:

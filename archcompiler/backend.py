@@ -6,6 +6,7 @@ Finding and emitting never import a framework; `measure` and `load` do, in a pro
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -98,6 +99,8 @@ def backend(name: str) -> Backend:
         known = backend_names()
         alias = ALIASES.get(name.lower(), "")
         hint = f"in archc this is `{alias}`" if alias in known else did_you_mean(name, known)
+        if parts := [part for part in re.split(r"[,;+ ]+", name) if part in known]:
+            hint = f"give each an option of its own: `{' '.join(f'-b {part}' for part in parts)}`"
         hint = hint or f"there are {', '.join(known) or 'none'}"
         raise _fail(f"there is no backend `{name}`", hint)
     point = next(iter(points))

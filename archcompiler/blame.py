@@ -14,6 +14,9 @@ from archcompiler.spec import Patch
 UNSETS = ("E306", "E307", "E309")
 """Errors for what is left out: where a patch changed the layer, it may have left it out."""
 
+OF_SIZES = ("E404", "E411")
+"""Errors for maps that are too small or too large: the input may be the cause."""
+
 MOST_LIKELY = 3
 """So many patches are named that may be behind an error."""
 
@@ -29,6 +32,8 @@ class Blame:
     """By place of a layer, the patches that set something of it."""
     taking: Collection[Row] = ()
     """Those of them that take something back."""
+    input: Row | None = None
+    """The input, if the spec itself or the command line says it."""
     patches: Sequence[Row] = ()
     """All patches of the spec itself and of the command line: what they do, and their paths."""
 
@@ -37,16 +42,32 @@ class Blame:
 
         Where that shows nothing but bases, add the patches that it may come from, or the `extends`.
         """
+        found = self._own_first(found)
         places = [p for p in (found.position, *(row.position for row in found.rows)) if p]
         patches = [row for at in places for row in self.patched.get(at, ())]
         rows = tuple(row for row in dict.fromkeys(patches) if row not in found.rows)
         hint = found.hint
         if found.code in UNSETS and any(row in self.taking for row in rows):
             hint = "null there takes away what is needed; leave it, or give another"
+        named = {row.position for row in rows}
+        own = tuple(row for row in found.rows if row.value or row.position not in named)
+        if hint and found.position and found.position.source in self.bases and self.extends:
+            hint = _elsewhere(hint, self.extends)
+        found = dataclasses.replace(found, rows=own)
         places += [row.position for row in rows if row.position]
         if places and self.extends and all(p.source in self.bases for p in places):
             rows += self._likely(found, self.extends)
         return dataclasses.replace(found, rows=(*found.rows, *rows), hint=hint)
+
+    def _own_first(self, found: Diagnostic) -> Diagnostic:
+        """Let an error about two names point at the one that is not a base's."""
+        if found.code != "E305" or not found.position or not found.rows:
+            return found
+        at, other = found.position, found.rows[0].position
+        if at.source not in self.bases or other is None or other.source in self.bases:
+            return found
+        row = dataclasses.replace(found.rows[0], label="other", position=at)
+        return dataclasses.replace(found, position=other, rows=(row, *found.rows[1:]))
 
     def _likely(self, found: Diagnostic, extends: Position) -> tuple[Row, ...]:
         """Return the patches of what an error talks about; else all, where they are few."""
@@ -54,8 +75,20 @@ class Blame:
         words = set(re.findall(r"\w+", text))
         near = [row for row in self.patches if _root(row.value) in words]
         few = self.patches if len(self.patches) <= MOST_LIKELY else ()
-        others = (*few, Row(label="extended at", position=extends))
+        cause = self.input if found.code in OF_SIZES else None
+        others = (*few, cause or Row(label="extended at", position=extends))
         return tuple(near[:MOST_LIKELY]) or others
+
+
+def _elsewhere(hint: str, extends: Position) -> str:
+    """Return a hint for what a spec extends as one for the spec itself: a base stays as it is."""
+    hint = _HERE.sub("say it once: ", hint)
+    return f"in {extends.source.shown}: {hint}" if _DO.match(hint) else hint
+
+
+_HERE = re.compile(r"^add `[^`]*` here, or once: ")
+_DO = re.compile(r"(add|drop|leave|list|make|name|put|refer|remove|replace|say|take|write) ")
+"""Hints that tell what to do to a file."""
 
 
 def _root(path: str) -> str:

@@ -11,6 +11,7 @@ from typing import Protocol
 from archcompiler.draft import BoundAttributes, Draft, DraftGraph, Port, Scope, Source
 from archcompiler.edits import Edits
 from archcompiler.errors import Report, did_you_mean
+from archcompiler.habits import spaced
 from archcompiler.paths import Address, Paths, join
 from archcompiler.references import Place, References
 from archcompiler.scopes import Scopes
@@ -155,7 +156,11 @@ class Containers:
             paths = [join(p, b.name.text) for b in layer.branches for p in around]
             rows = [away[path] for path in paths if path in away]
             self.report.error(
-                "E312", "a fork needs at least two branches", layer.position, rows=rows
+                "E312",
+                "a fork needs at least two branches",
+                layer.position,
+                rows=rows,
+                hint="one alone is a list of layers: `layers: [...]`",
             )
             return None
         return tuple(graphs)
@@ -165,8 +170,9 @@ class Containers:
         left_out = [name for name in known if name not in split]
         for name, attribute in split.items():
             if name not in known:
-                near = did_you_mean(name, left_out)
-                left_out = [n for n in left_out if near != f"did you mean `{n}`?"]
+                near = spaced(name, left_out) or did_you_mean(name, left_out)
+                meant = name.partition(":")[0]
+                left_out = [n for n in left_out if n != meant and near != f"did you mean `{n}`?"]
                 self.report.error(
                     "E302",
                     f"`split` names `{name}`, which is no branch",
@@ -191,12 +197,15 @@ class Containers:
             return None
         block = self.spec.blocks.get(name)
         if block is None:
+            gone = removed(self.spec, f"blocks/{name}")
             self.report.error(
                 "E301",
                 f"there is no block `{name}`",
                 layer.block.position,
-                rows=removed(self.spec, f"blocks/{name}"),
-                hint=did_you_mean(name, self.spec.blocks)
+                rows=gone,
+                hint=f"keep the block, or replace this layer: `{{replace: {path}, by: [...]}}`"
+                if gone
+                else did_you_mean(name, self.spec.blocks)
                 or (
                     f"the blocks are {', '.join(self.spec.blocks)}"
                     if self.spec.blocks

@@ -7,7 +7,7 @@ which brought its target in. What a base patched and a child replaced or removed
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar, cast
@@ -170,12 +170,13 @@ class Edits:
                 patch,
                 f"`{patch.path}` is `{layer.key}`, and `set` cannot make it `{others[0]}`",
                 f"replace it: `{{replace: {patch.path}, by: {{{others[0]}: ...}}}}`",
+                rows=[Row(label=f"`{layer.key}`", position=layer.position)],
             )
         elif instance and "repeat" in patch.entries:
             self.refuse(
                 patch,
                 f"`{patch.path}` is one of a repeated layer",
-                "set `repeat` of the layer as it is written",
+                self.missing.copies_hint(patch.path),
             )
         else:
             return self._once(layer, patch, lambda: self._changed(layer, patch, templates)) or layer
@@ -377,9 +378,11 @@ class Edits:
 
     # What cannot be
 
-    def refuse(self, patch: Patch, message: str, hint: str | None) -> None:
+    def refuse(
+        self, patch: Patch, message: str, hint: str | None, rows: Sequence[Row] = ()
+    ) -> None:
         """Report a patch that cannot be."""
-        rewrite.refuse(patch, message, hint, self.report)
+        rewrite.refuse(patch, message, hint, self.report, rows=rows)
 
 
 def _swapped(layer: Layer) -> int:

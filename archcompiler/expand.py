@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from archcompiler import fields, overrides
+from archcompiler import fields, overrides, targets
 from archcompiler.blame import Blame, edit_row
 from archcompiler.containers import Containers, is_end_point, needs_name
 from archcompiler.draft import (
@@ -26,7 +26,7 @@ from archcompiler.draft import (
     Source,
 )
 from archcompiler.edits import Edits
-from archcompiler.errors import ArchcError, Report
+from archcompiler.errors import ArchcError, Report, Row
 from archcompiler.layer_count import LayerCount
 from archcompiler.names import problem as name_problem
 from archcompiler.op import Op
@@ -66,7 +66,8 @@ def expand(spec: Spec, assignments: Sequence[Assignment] = ()) -> DraftNetwork:
         report.raise_errors()
     except ArchcError as error:
         blame = expander.blame()
-        raise ArchcError(*map(blame.told, error.diagnostics)) from None
+        found = (targets.told(blame.told(d), spec) for d in error.diagnostics)
+        raise ArchcError(*found) from None
     return network
 
 
@@ -137,8 +138,11 @@ class _Expander:
     def blame(self) -> Blame:
         own = [p for p in self.spec.patches if p.position.source not in self.spec.bases]
         patches = tuple(map(edit_row, own))
-        edits = self.edits
-        return Blame(self.spec.bases, self.spec.extends, edits.patched, edits.taking, patches)
+        spec, edits = self.spec, self.edits
+        at = spec.input_position
+        image = Row(label="input", value=fields.shape_text(spec.input), position=at)
+        told = None if at.source in spec.bases else image
+        return Blame(spec.bases, spec.extends, edits.patched, edits.taking, told, patches)
 
     # Sections and heads
 
@@ -285,11 +289,15 @@ class _Expander:
             return [layer.name]
         if isinstance(layer.repeat.value, list):
             if layer.name:
+                hint = "drop `name`, or write how often: `repeat: 3`"
+                if layer.name.position.source != layer.repeat.position.source:
+                    hint = "take away the one it has: `name: null` beside `repeat`"
                 self.report.error(
                     "E209",
-                    "`repeat` with names gives the names",
-                    layer.name.position,
-                    hint="drop `name`, or write how often: `repeat: 3`",
+                    f"`repeat` with names gives the names, and this layer is `{layer.name}`",
+                    layer.repeat.position,
+                    rows=[Row(label="name", value=layer.name.text, position=layer.name.position)],
+                    hint=hint,
                 )
             return list(layer.repeat.value)
         count = self.scopes.structural(layer.repeat, place.scope)

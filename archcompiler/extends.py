@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from archcompiler import locate, source
-from archcompiler.errors import ArchcError, Diagnostic, Row, did_you_mean, listed
+from archcompiler.errors import ArchcError, Diagnostic, Row, did_you_mean, listed, nearest
 from archcompiler.names import IDENTIFIER
 from archcompiler.source import Mapping, Node, Scalar
 
@@ -85,7 +85,9 @@ def _resolved(at: Scalar, document: _Document, has_file: bool) -> tuple[Path, st
         return path.resolve(), str(locate.relative(path)), path.parent.resolve()
     plain = text.isprintable() and not any(c in text for c in "\\:~$")
     if not plain or os.path.isabs(text) or not text.endswith(locate.SUFFIXES):
-        hint = "a path starts at the folder of this file" if os.path.isabs(text) else None
+        hint = did_you_mean(text, shipped)
+        if os.path.isabs(text):
+            hint = "a path starts at the folder of this file"
         raise _fail("E114", f"`extends`: expected {_FORM}", at, hint=hint)
     if not has_file:
         raise _fail("E114", "a spec that is no file can extend shipped specs only", at)
@@ -103,10 +105,20 @@ def _resolved(at: Scalar, document: _Document, has_file: bool) -> tuple[Path, st
             hint="a base stands beside the spec or below it, or is a shipped one's name",
         )
     if not exists:
-        near = did_you_mean(written.name, [p.name for p in locate.specs_in(path.parent)])
-        raise _fail("E114", f"there is no file {text}", at, hint=near)
+        raise _fail("E114", f"there is no file {text}", at, hint=_near_file(text, path))
     shown = os.path.normpath(os.path.join(os.path.dirname(document.shown), text))
     return path, shown, document.folder
+
+
+def _near_file(text: str, path: Path) -> str | None:
+    """Return a hint with what a path to nothing means: a shipped spec, or a file of that folder."""
+    if path.stem in locate.shipped():
+        return f"a shipped spec goes by its name alone: `extends: {path.stem}`"
+    beside = {p.stem: p.name for p in locate.specs_in(path.parent)}
+    near = nearest(path.stem, beside)
+    if near:
+        return f"did you mean `{os.path.join(os.path.dirname(text), beside[near])}`?"
+    return did_you_mean(path.stem, locate.shipped())
 
 
 def _wrapped(error: ArchcError, at: Scalar) -> ArchcError:

@@ -96,6 +96,7 @@ class _Inference:
     settler: Settler = field(init=False)
     expectations: Expectations = field(init=False)
     owners: dict[Value, str] = field(default_factory=dict)
+    givers: dict[Value, Value] = field(default_factory=dict)  # of what enters a list, from outside
     failed: list[Failure] = field(default_factory=list)
     training_only: bool = False
 
@@ -265,7 +266,8 @@ class _Inference:
             position = first_odd(inputs, draft.source_positions) or position
             rows = self.rows(inputs, [self.label(v) for v in inputs])
         else:
-            rows = self.rows(inputs, [f"{self.paths[draft]} reads {self.label(inputs[0])}"])
+            giver = [self.givers.get(v, v) for v in inputs]
+            rows = self.rows(giver, [f"{self.paths[draft]} reads {self.label(giver[0])}"])
         hint = error.hint or (join_hint(inputs) if len(inputs) > 1 else None)
         self.report.error(error.code, error.message, position, rows=rows, hint=hint)
 
@@ -315,10 +317,11 @@ class _Inference:
 
     def inner(self, draft: Draft, graph: DraftGraph, shape: Shape) -> Graph | None:
         value = Value(f"{self.paths[draft]}:{graph.name or 'input'}", shape)
-        self.owners[value] = graph.port.owner
         entered = self.values.get(draft.sources[0])
+        self.owners[value], self.values[graph.port] = graph.port.owner, value
+        if entered and entered.shape == shape:  # else it is a share of it
+            self.givers[value] = self.givers.get(entered, entered)
         self.expectations.follow(value, [entered] if entered else [])
-        self.values[graph.port] = value
         return self.graph(graph, value)
 
     def instance(self, draft: Draft) -> Instance | None:

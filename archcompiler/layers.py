@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
 from archcompiler import fields
-from archcompiler.elsewhere import op_hint
+from archcompiler.elsewhere import op_hint, part_hint
 from archcompiler.errors import one_of
+from archcompiler.habits import spaced
 from archcompiler.op import Op, attributes
 from archcompiler.ops import BY_KEY
 from archcompiler.source import Entry, Mapping, Node, Scalar, Sequence
@@ -21,7 +23,7 @@ from archcompiler.spec import (
     Layer,
     Name,
 )
-from archcompiler.values import Values, argument_hint, main_hint
+from archcompiler.values import Values, argument_hint, main_hint, section_hint
 
 CONTAINER_KEYS = {
     "layers": ("layers",),
@@ -94,6 +96,8 @@ class Layers(Values):
         known = (*own, *common, *extra)
         where = f"`{key}`" if not only_containers else "a block" if extra else "a section"
         otherwise = main_hint(BY_KEY[key]) if key in BY_KEY else argument_hint(key)
+        if where == "a section":
+            otherwise = section_hint
         found = self.entries(node, (key, *known), where, otherwise=otherwise)
         if nameless and "name" in found:
             self.report.error(
@@ -135,7 +139,8 @@ class Layers(Values):
                 "E203",
                 f"a layer is one op, this one is {' and '.join(f'`{e.key}`' for e in kinds)}",
                 kinds[1].position,
-                hint="write two layers, each `- {op: ...}` on a line of its own",
+                hint=part_hint([e.key for e in kinds])
+                or "write two layers, each `- {op: ...}` on a line of its own",
             )
             return None
         self._unknown_kind(node, only_containers)
@@ -164,11 +169,13 @@ class Layers(Values):
                 node.position,
                 hint=f"these are keys of {one_of(fitting)}"
                 if fitting
+                else "`from` belongs to an op, as `{identity, from: ...}`, or to a head"
+                if "from" in node.entries
                 else "write it like {conv: 64, kernel: 3, name: a}",
             )
             return
         word, inner = rest[0].key, rest[0].node
-        hint = op_hint(word)
+        hint = spaced(word, (*BY_KEY, *CONTAINERS)) or op_hint(word)
         if isinstance(inner, Mapping) and any(k in BY_KEY for k in inner.entries):
             hint = f"a name is an attribute of its layer: add `name: {word}` to what follows"
         self.report.error("E202", f"`{word}` is no op", rest[0].position, hint=hint)
@@ -209,7 +216,10 @@ class Layers(Values):
         values: Attributes = {}
         for item in self.items(entry):
             if self.is_null(item.node):
-                self.report.error("E204", f"`{item.key}`: expected a number", item.position)
+                hint = spaced(item.key, [item.key.partition(":")[0]])
+                self.report.error(
+                    "E204", f"`{item.key}`: expected a number", item.position, hint=hint
+                )
             elif value := self.attribute(item, fields.Count):
                 values[item.key] = value
         return values
@@ -254,4 +264,21 @@ class Layers(Values):
             if not found:
                 self.report.error("E204", "`repeat`: expected at least one name", entry.position)
             return Attribute([n for n in found if n], entry.node.position)
+        if names := self._names_of(entry.node):
+            self.report.error(
+                "E204",
+                f"`repeat`: expected how often, or a list of names, got {fields.plain(names)}",
+                entry.node.position,
+                hint=f"write `[{', '.join(re.split('[, ]+', names))}]`",
+            )
+            return None
         return self.attribute(entry, fields.Count)
+
+    def _names_of(self, node: Node) -> str | None:
+        """Return words that look like several names, and are no list."""
+        words = node.value if isinstance(node, Scalar) else None
+        if isinstance(node, Mapping) and all(self.is_null(e.node) for e in node.entries.values()):
+            words = ", ".join(node.entries)
+        if isinstance(words, str) and re.fullmatch(r"[A-Za-z]\w*([, ]+[A-Za-z]\w*)+", words):
+            return words
+        return None

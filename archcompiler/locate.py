@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shlex
 from collections.abc import Iterable
@@ -33,6 +34,7 @@ def locate(words: Iterable[str]) -> Located:
     specs: dict[Path, None] = {}
     assignments: list[Assignment] = []
     problems: list[Diagnostic] = []
+    before = ""
     for word in words:
         try:
             if "=" in word and not os.path.lexists(word):
@@ -40,10 +42,23 @@ def locate(words: Iterable[str]) -> Located:
             else:
                 specs |= dict.fromkeys(_files(word))
         except ArchcError as error:
-            problems += error.diagnostics
+            problems += (_apart(found, before, word) for found in error.diagnostics)
+        before = word
     if problems:
         raise ArchcError(*problems, exit_code=USAGE_OR_ENVIRONMENT)
     return Located(tuple(specs), tuple(assignments))
+
+
+def _apart(found: Diagnostic, before: str, word: str) -> Diagnostic:
+    """Say of a word that is no spec what it is part of, where the shell has split that."""
+    from archcompiler.backend import backend_names  # only here: it looks at what is installed
+
+    hint = None
+    if before.endswith("=") or word == "=":
+        hint = "write an assignment without spaces around its `=`"
+    elif word.lower() in backend_names():
+        hint = f"a backend is said by an option: `-b {word}`"
+    return dataclasses.replace(found, hint=hint) if hint else found
 
 
 def shipped() -> dict[str, Path]:

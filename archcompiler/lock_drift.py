@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import dataclasses
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from archcompiler.addresses import Addresses
 from archcompiler.compiler import trace_file
-from archcompiler.errors import Diagnostic, Row, nearest
+from archcompiler.errors import ArchcError, Diagnostic, Row, nearest
+from archcompiler.expand import expand
 from archcompiler.fields import shape_text
+from archcompiler.infer import infer
 from archcompiler.ir import Network, Totals, Value
 from archcompiler.ir import Node as Layer
 from archcompiler.lock import EVALUATION, TOTALS, Figures, Lock, Placed, figures, sums
@@ -18,6 +22,8 @@ from archcompiler.source import Mapping, Node, load
 
 MOST_SHOWN = 5
 """So many end points that drifted are shown; more are only counted."""
+MOST_TRIED = 6
+"""So many patches of a layer are left out in turn, to see which of them matter."""
 
 
 def drift(network: Network, lock: Lock, spec: Path) -> list[Diagnostic]:
@@ -55,6 +61,8 @@ class _Drift:
 
     _root: Node | None = None
     _places: Addresses | None = None
+    _without: dict[frozenset[int], dict[str, Figures]] = field(default_factory=dict)
+    """By the orders of patches that are left out, the figures of the network without them."""
 
     def place(self, key: str) -> Position:
         """Return where the spec says `key`; the beginning where it leaves that to another spec."""
@@ -62,11 +70,34 @@ class _Drift:
         entry = root.entries.get(key) if isinstance(root, Mapping) else None
         return entry.position if entry else root.position
 
-    def patches(self, layer: Layer) -> list[Row]:
-        """Return the patches that changed a layer, or what is inside it."""
+    def patches(self, layer: Layer, name: str, locked: Figures) -> list[Row]:
+        """Return the patches of a layer, or of what is inside it, without which it is as locked.
+
+        Where leaving out one of them, or all from one on, does not give that, return the last.
+        """
         places = self._places = self._places or _addresses(self.spec)
         found = {p.order: p for node in layer.walk() for p in places.changes(node.path)}
-        return [_row("patched", p.path, p.position) for _, p in sorted(found.items())][:MOST_SHOWN]
+        orders = sorted(found)[-MOST_TRIED:]
+        alone = ([order] for order in reversed(orders))
+        from_one_on = (orders[start:] for start in range(len(orders) - 2, -1, -1))
+        tried = (some for some in (*alone, *from_one_on) if self.without(some, name) == locked)
+        causes = next(tried, orders[-1:])
+        rows = [_row("patched", found[o].path, found[o].position) for o in causes]
+        return rows[-MOST_SHOWN:]
+
+    def without(self, orders: Iterable[int], name: str) -> Figures | None:
+        """Return the figures of an end point without some of the patches, if it has any then."""
+        left_out = frozenset(orders)
+        if left_out not in self._without:
+            assert self._places is not None
+            spec = self._places.spec
+            kept = tuple(p for p in spec.patches if p.order not in left_out)
+            made: dict[str, Figures] = {}
+            with suppress(ArchcError):  # others may need them
+                network, _ = infer(expand(dataclasses.replace(spec, patches=kept)), "")
+                made = figures(network)
+            self._without[left_out] = made
+        return self._without[left_out].get(name)
 
     def input(self) -> Iterator[Problem]:
         locked, shape = self.lock.input, self.network.input.shape
@@ -112,7 +143,7 @@ class _Drift:
             rows = [
                 _row("now", _text(found), node.position),
                 _row("the lock", _text(locked.value), locked.position),
-                *self.patches(node),
+                *self.patches(node, name, locked.value),
             ]
             yield f"`{name}` {_says(found, locked.value)}", node.position, rows
 

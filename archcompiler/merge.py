@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from archcompiler import fields, parameters, source
 from archcompiler.errors import ArchcError, Diagnostic, Report, Row, did_you_mean
+from archcompiler.habits import spaced
 from archcompiler.position import Position, Source
 from archcompiler.source import Entry, Mapping, Node, Scalar
 
@@ -151,7 +152,7 @@ def _named(base: Entry, entry: Entry, what: str, report: Report) -> Entry:
                 "E318",
                 f"null removes, and the base has no {what} `{name}`",
                 item.position,
-                hint=did_you_mean(name, base.node.entries),
+                hint=spaced(name, base.node.entries) or did_you_mean(name, base.node.entries),
             )
     return Entry(entry.key, entry.position, Mapping(found, entry.node.position))
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from archcompiler.errors import Report, Row, did_you_mean
+from archcompiler.errors import Report, Row
+from archcompiler.lost import Lost
 from archcompiler.paths import NUMBERED, Paths
 from archcompiler.position import Position
 from archcompiler.spec import Patch
@@ -30,6 +31,8 @@ class Missing:
     """By path of a repeated layer, where it says how often."""
     templates: dict[str, None] = field(default_factory=dict)
     """The paths of templates that patches could have."""
+    lost: Lost | None = None
+    """What looks for paths that name nothing."""
 
     def lose(self, path: str, order: int, patch: Patch | None = None) -> None:
         """Note that a file, or a patch, wrote anew or removed what was there."""
@@ -46,6 +49,16 @@ class Missing:
             survives = patch.verb == "replace" and not earlier.entries.keys().isdisjoint(kept)
             if earlier.position.source == patch.position.source and not survives:
                 self.undone[earlier.order] = patch
+
+    def copies_hint(self, path: str) -> str:
+        """Say how to change how often a layer stands of which a path names one copy."""
+        numbered = NUMBERED.fullmatch(path)
+        if numbered and numbered[1] in self.repeats:
+            return f"set `repeat` of the layer as it is written, `{numbered[1]}`"
+        return (
+            "`repeat` has a list of names there: `{remove: NAME}` takes one away, "
+            "`{after: NAME, insert: ...}` adds another"
+        )
 
     def is_void(self, patch: Patch, heads: Sequence[str]) -> bool:
         """Tell whether what a patch addresses was replaced or removed by what comes later.
@@ -87,7 +100,8 @@ class Missing:
         if taker := next((taker for order, taker in gone if taker and order > patch.order), None):
             self.report_undone(patch, taker, report)
             return
-        taken = next((self.away[p] for p in above if p in self.away), None)
+        assert self.lost is not None
+        taken = self.lost.row(path)
         inner = [p for p in paths.shown if p.startswith(f"{path}/")]
         known = list(self.templates) if path.startswith("blocks/") else paths.shown
         copies = [m[1] for p in above if (m := NUMBERED.fullmatch(p)) and m[1] in self.repeats]
@@ -102,9 +116,8 @@ class Missing:
             message, hint = f"`{path}` is no layer", f"name a layer in it, as `{inner[0]}`"
         elif parts[0] == "block" and len(parts) > 1:
             hint = f"templates are under `blocks/{'/'.join(parts[1:])}`"
-        elif not taken:
-            ends = [p for p in known if p.lower().endswith(f"/{path.lower()}")]
-            hint = f"did you mean `{ends[0]}`?" if ends else did_you_mean(path, known)
+        elif not taken or taken.label == "replaced":
+            hint = self.lost.meant(path, known)
         code = "E310" if patch.by_command_line else "E318"
         report.error(code, message, patch.position, rows=[row] if row else (), hint=hint)
 

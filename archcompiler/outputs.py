@@ -36,6 +36,10 @@ def output(spec: Spec, report: Report) -> str:
             wanted.position,
             rows=removed(spec, f"heads/{wanted}"),
             hint=did_you_mean(wanted.text, evaluated)
-            or (f"write one of {one_of(evaluated)}" if evaluated else None),
+            or (
+                f"say another: {one_of([f'output: {name}' for name in evaluated])}"
+                if evaluated
+                else None
+            ),
         )
     return wanted.text

@@ -6,7 +6,8 @@ Each becomes a value with a position in the argument itself, so that errors poin
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from archcompiler import fields, parameters, source
@@ -18,7 +19,6 @@ from archcompiler.errors import (
     WrongValue,
     did_you_mean,
 )
-from archcompiler.ops import BY_KEY
 from archcompiler.position import Position, Source
 from archcompiler.source import Node, Scalar
 from archcompiler.spec import Patch, Spec
@@ -69,12 +69,18 @@ def parse_assignment(text: str) -> Assignment:
             hint="write num_classes=10, input=224x224 or Mixed_5b/Branch_1/Conv2d_0b_5x5.kernel=3",
         )
         raise ArchcError(diagnostic, exit_code=USAGE_OR_ENVIRONMENT)
+    if value.startswith("="):
+        hint = f"one `=` is enough: `{target}{value}`"
+        diagnostic = Diagnostic(
+            code="E704", message=f"`{text}` is no assignment", position=position, hint=hint
+        )
+        raise ArchcError(diagnostic, exit_code=USAGE_OR_ENVIRONMENT)
     if target.count(".") > MOST_DOTS:
         diagnostic = Diagnostic(
             code="E704",
             message=f"an assignment goes at most {MOST_DOTS} names deep",
             position=position,
-            hint="write it as defaults.conv.activation=relu, or in the file",
+            hint="write it as body.defaults.conv.activation=relu, or in the file",
         )
         raise ArchcError(diagnostic, exit_code=USAGE_OR_ENVIRONMENT)
     at = Position(position.source, 1, len(target) + 2)
@@ -123,41 +129,10 @@ def apply(spec: Spec, assignments: Iterable[Assignment], report: Report) -> Spec
                 "E310",
                 f"the spec has no parameter `{assignment.target}`",
                 assignment.position,
-                hint=_as_attribute(spec, assignment)
-                or did_you_mean(assignment.target, (*spec.params, "input"))
+                hint=did_you_mean(assignment.target, (*spec.params, "input"))
                 or f"it has {', '.join((*spec.params, 'input'))}",
             )
     return dataclasses.replace(spec, patches=tuple(patches))
-
-
-def _as_attribute(spec: Spec, assignment: Assignment) -> str | None:
-    """Return a hint where a layer's path lacks its attribute: that of the main number."""
-    *around, last = assignment.target.split("/")
-    key = next((key for name, key in _written(spec) if name == last), None)
-    if key is None or (not around and key not in BY_KEY):
-        return None
-    if key not in BY_KEY or not BY_KEY[key].main:
-        return f"say which attribute of the layer, as `{assignment.target}.end_point=true`"
-    return f"say which attribute of the layer, as `{assignment.target}.{key}={_value(assignment)}`"
-
-
-def _value(assignment: Assignment) -> str:
-    return assignment.position.source.text.partition("=")[2]
-
-
-def _written(spec: Spec) -> Iterator[tuple[str, str]]:
-    """Yield the name and the key of every layer that is written with a name."""
-    waiting = [spec.stem, spec.body, *(head.layer for head in spec.heads)]
-    waiting += [block.layer for block in spec.blocks.values()]
-    while waiting:
-        layer = waiting.pop()
-        if layer.name:
-            yield layer.name.text, layer.key
-        for branch in layer.branches:
-            if branch.single:
-                yield branch.name.text, branch.layers[0].key
-            waiting += branch.layers
-        waiting += layer.layers
 
 
 def _patch(assignment: Assignment, order: int, report: Report) -> list[Patch]:
@@ -202,11 +177,19 @@ def _with_input(spec: Spec, assignment: Assignment, report: Report) -> Spec:
             "E204",
             f"`input`: expected a size like 224x224 or 224x224x3, got {fields.plain(text)}",
             node.position,
-            hint=f"write input={text}x{text}" if text.isdecimal() and text.isascii() else None,
+            hint=_size_hint(text),
         )
         return spec
     assert isinstance(shape, tuple)
     return dataclasses.replace(spec, input=shape, input_position=node.position)
+
+
+def _size_hint(text: str) -> str | None:
+    """Return a hint with the size that numbers mean, whatever stands between them."""
+    numbers = re.findall(r"[0-9]+", text)
+    if not re.fullmatch(r"[0-9xX*, ()\[\]]*", text) or not 1 <= len(numbers) <= 3:
+        return None
+    return f"write input={'x'.join(numbers * 2 if len(numbers) == 1 else numbers)}"
 
 
 def _with_parameter(spec: Spec, assignment: Assignment, report: Report) -> Spec:

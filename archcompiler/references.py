@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from archcompiler.draft import BoundDefaults, Draft, Scope, Source
 from archcompiler.errors import Report, Row, did_you_mean
 from archcompiler.ops import BY_KEY
-from archcompiler.paths import TOP, Address, Former
+from archcompiler.paths import TOP, Address, Former, join
 from archcompiler.spec import Layer, Name, Spec, removed
 
 Frames = tuple[dict[str, Draft], ...]
@@ -101,10 +101,10 @@ class References:
                 hint=f"list them: `from: [input, {layer.sources[0]}]`",
             )
             return None
-        found = [self._resolve(source, place) for source in layer.sources]
+        found = [self._resolve(source, layer, place) for source in layer.sources]
         return tuple(s for s in found if s) if all(found) else None
 
-    def _resolve(self, name: Name, place: Place) -> Source | None:
+    def _resolve(self, name: Name, layer: Layer, place: Place) -> Source | None:
         if name.text == "input":
             return place.scope.enters
         for frame in place.frames:
@@ -126,8 +126,12 @@ class References:
             shown = dict.fromkeys(known[-5:])
             hint = f"earlier layers are {'..., ' if len(known) > 5 else ''}{', '.join(shown)}"
         rows = [Row(label=f"`{found}` stands at", position=found.position)] if found else []
+        path = join(place.prefix, layer.name.text) if layer.name else "..."
+        another = f"let it read another layer: `{{set: {path}, from: ...}}`"
         if taken := self._taken(name.text, place):
-            rows, hint = [taken], "let this layer read another one: `{set: ..., from: ...}`"
+            rows, hint = [taken], another
+        elif name.position.source in self.spec.bases:  # it was there, and is no more
+            hint = another
         self.report.error(
             "E302", f"`{name}` is no earlier layer here", name.position, rows=rows, hint=hint
         )

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from archcompiler import merge
-from archcompiler.errors import Report
+from archcompiler.errors import Report, Row
 from archcompiler.layers import CONTAINER_KEYS, as_group, spelled_out
 from archcompiler.op import attributes
 from archcompiler.ops import BY_KEY
@@ -77,11 +77,16 @@ def _refuse_null(entry: Entry, patch: Patch, report: Report, *, of_defaults: boo
 
 
 def refuse(
-    patch: Patch, message: str, hint: str | None, report: Report, at: Position | None = None
+    patch: Patch,
+    message: str,
+    hint: str | None,
+    report: Report,
+    at: Position | None = None,
+    rows: Iterable[Row] = (),
 ) -> None:
     """Report a patch that cannot be: E310 where the command line says it, else E319."""
     code = "E310" if patch.by_command_line else "E319"
-    report.error(code, message, at or patch.position, hint=hint)
+    report.error(code, message, at or patch.position, rows=rows, hint=hint)
 
 
 def in_place(layer: Layer, replaced: Layer, *, single: bool) -> Layer:

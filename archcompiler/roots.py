@@ -7,7 +7,7 @@ import dataclasses
 from archcompiler import rewrite
 from archcompiler.edits import Edits
 from archcompiler.source import Entry
-from archcompiler.spec import Block, Head, Layer, Patch, Spec
+from archcompiler.spec import Block, Head, Layer, Name, Patch, Spec
 from archcompiler.validate import HEAD_KEYS
 
 
@@ -37,6 +37,8 @@ def roots(edits: Edits, spec: Spec) -> Spec:
 
 def _section(edits: Edits, layer: Layer, patch: Patch) -> Layer:
     hint = f"write it anew: `{patch.path}: [...]`"
+    if patch.verb in ("before", "after") and (name := _at_end(layer, patch.verb)):
+        hint = f"address a layer in it: `{{{patch.verb}: {name}, insert: [...]}}`"
     if not _may(edits, patch, edits.born[patch.path], ("set",), "a section", hint):
         return layer
     if "layers" in patch.entries:
@@ -45,6 +47,12 @@ def _section(edits: Edits, layer: Layer, patch: Patch) -> Layer:
     entry = Entry(patch.path, layer.position, edits.over(layer.node, patch))
     found = edits.checked(patch, entry.node, lambda v: v.section(entry))
     return dataclasses.replace(found, before=(layer, patch)) if found else layer
+
+
+def _at_end(layer: Layer, verb: str) -> Name | None:
+    """Return the name of the first layer of a list, or of the last, if it has one."""
+    end = layer.layers[:1] if verb == "before" else layer.layers[-1:]
+    return end[0].name if end and not end[0].repeat else None
 
 
 def _template(edits: Edits, block: Block, patch: Patch) -> Block:
@@ -67,6 +75,8 @@ def _template(edits: Edits, block: Block, patch: Patch) -> Block:
 def _head(edits: Edits, head: Head, patch: Patch, before: tuple[Patch, ...]) -> Head | None:
     part = f"heads/{head.name}"
     hint = "add one under `heads:`"
+    if patch.verb == "before" and (name := _at_end(head.layer, "before")):
+        hint = f"address a layer in it: `{{before: {patch.path}/{name}, insert: [...]}}`"
     if not _may(edits, patch, edits.born[part], ("set", "replace", "remove"), "a head", hint):
         return head
     if patch.verb != "set":

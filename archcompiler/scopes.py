@@ -12,6 +12,7 @@ from archcompiler.draft import Bound, BoundAttributes, BoundDefaults, DraftNorm,
 from archcompiler.errors import Report, Row, did_you_mean
 from archcompiler.evaluate import NeedsShapes, Unknown, evaluate
 from archcompiler.expression import Expression, ExpressionError
+from archcompiler.habits import spaced
 from archcompiler.ops.unit import NORMS
 from archcompiler.position import Position
 from archcompiler.spec import Attribute, Attributes, Defaults, Layer, Spec, WrittenNorm, removed
@@ -31,6 +32,8 @@ class Scopes:
     """By the place of a default of an inner scope: its op, its name, and the place of the first."""
     defaulted: set[Position] = field(default_factory=set)
     """The defaults of blocks' parameters that instances take."""
+    nearer: dict[Position, Position] = field(default_factory=dict)
+    """By the place of a default, one that says the same from nearer by: a default, or a layer."""
     _taken: dict[int, Bound] = field(default_factory=dict)
 
     def bound(
@@ -93,6 +96,7 @@ class Scopes:
         result = dict(outer)
         for op, own in inner.items():
             bound = {k: self.bound(a, scope) for k, a in own.items()}
+            self._hide(outer.get(op, {}), bound)
             result[op] = result.get(op, {}) | bound
             if bound and scope.enters:  # those at the top of a spec are its style
                 first = next(iter(bound.values())).position
@@ -107,9 +111,15 @@ class Scopes:
         norms = NORMS if isinstance(norm, Expression) else [getattr(norm, "key", norm)]
         for key in (op, *norms):
             said = own if key == op else getattr(norm, "attributes", {})
+            self._hide(defaults.get(str(key), {}), said)
             for name, bound in defaults.get(str(key), {}).items():
                 if name not in said:
                     self._taken[id(bound)] = bound  # and so it lives: nothing else has its id
+
+    def _hide(self, outer: BoundAttributes, inner: BoundAttributes) -> None:
+        """Note which of the outer values the inner ones hide."""
+        for name in outer.keys() & inner.keys():
+            self.nearer.setdefault(outer[name].position, inner[name].position)
 
     def idle(self) -> Iterator[tuple[str, dict[str, Position]]]:
         """Yield, by op, the defaults that no layer takes: none is there, or it says otherwise.
@@ -148,25 +158,21 @@ class Scopes:
         """Pair a block's parameters with what the instance gives, or with their defaults."""
         assert layer.block is not None
         complete = True
+        meant = {name.partition(":")[0] for name in layer.arguments if name not in params}
         for name, attribute in layer.arguments.items():
             if name not in params:
                 self.report.error(
                     "E307",
                     f"the block `{layer.block}` has no parameter `{name}`",
                     attribute.position,
-                    hint=did_you_mean(name, params)
-                    or (f"it has {', '.join(params)}" if params else "it has none: drop it"),
+                    hint=spaced(name, params)
+                    or did_you_mean(name, params)
+                    or self._superfluous(name, params, attribute.position, scope),
                 )
         found: BoundAttributes = {}
         for name, default in params.items():
             if name in self.spec.params:
-                self.report.error(
-                    "E315",
-                    f"`{name}` is a parameter of the spec already",
-                    default.position,
-                    rows=[Row(label="spec", position=self.spec.params[name][1])],
-                    hint="a block reads the spec's parameters anyway; drop it, or rename it",
-                )
+                self._report_shadow(name, layer, default.position)
             given = layer.arguments.get(name)
             if given is not None and given.value is not None:
                 found[name] = self.bound(given, caller)
@@ -176,6 +182,8 @@ class Scopes:
                 self.defaulted.add(default.position)
             else:
                 complete = False
+                if name in meant:
+                    continue
                 self.report.error(
                     "E307",
                     f"the block `{layer.block}` needs `{name}`",
@@ -185,6 +193,33 @@ class Scopes:
                     else f"add `with: {{{name}: ...}}`",
                 )
         return found if complete else None
+
+    def _superfluous(self, name: str, params: Attributes, position: Position, scope: Scope) -> str:
+        """Say what to do about an argument that its block does not take."""
+        if position.source in self.spec.bases and scope.enters:
+            path = scope.enters.owner
+            return f"take it away: `{{set: {path}, with: {{{name}: null}}}}`"
+        return f"it has {', '.join(params)}" if params else "it has none: drop it"
+
+    def _report_shadow(self, name: str, layer: Layer, position: Position) -> None:
+        """Report a parameter that a block and the spec have, where the later of them is written."""
+        at = self.spec.params[name][1]
+        if position.source in self.spec.bases and at.source not in self.spec.bases:
+            self.report.error(
+                "E315",
+                f"`{name}` is a parameter of the block `{layer.block}` already",
+                at,
+                rows=[Row(label="block", position=position)],
+                hint=f"rename it, or say it of a use: `with: {{{name}: ...}}`",
+            )
+            return
+        self.report.error(
+            "E315",
+            f"`{name}` is a parameter of the spec already",
+            position,
+            rows=[Row(label="spec", position=at)],
+            hint="a block reads the spec's parameters anyway; drop it, or rename it",
+        )
 
     def circular(self, arguments: BoundAttributes, scope: Scope) -> bool:
         """Report parameters of a block whose defaults read each other in a circle."""

@@ -178,6 +178,14 @@ def with_sizes(error: ArchcError, draft: DraftNetwork) -> ArchcError:
     wanted = {TOO_SMALL, TOO_LARGE} & {d.code for d in error.diagnostics}
     if not wanted or most < _FEWEST_TRIES:
         return error
+    height, _, channels = draft.input
+    if height <= 4 < channels:  # 3x224x224
+        hint = f"an input is height x width x channels, as {draft.input[1]}x{channels}x{height}"
+        found = (
+            d if d.code not in wanted else dataclasses.replace(d, hint=hint)
+            for d in error.diagnostics
+        )
+        return ArchcError(*found, exit_code=error.exit_code)
     search = Search(draft, most)
     hints = {}
     with suppress(Spent):

@@ -19,6 +19,7 @@ import yaml
 
 from archcompiler import syntax
 from archcompiler.errors import USAGE_OR_ENVIRONMENT, ArchcError, Diagnostic, Row
+from archcompiler.habits import keyless, shell_expression
 from archcompiler.position import Position, Source
 from archcompiler.scalars import core_value
 from archcompiler.whitespace import Whitespace
@@ -211,6 +212,10 @@ class _Builder:
             "flow" in context or "next token" in context
         ):
             raise self._question(position)
+        line = self.source.line(position.line)
+        if found := shell_expression(line, position.column):
+            at = Position(self.source, position.line, found[0])
+            return _fail("E104", "braces cannot stand in an expression", at, hint=found[1])
         trouble = syntax.explain(
             error.problem or "",
             context,
@@ -356,7 +361,10 @@ class _Builder:
     def entry(self, key: Node, node: Node) -> Entry:
         if not isinstance(key, Scalar) or not isinstance(key.value, str):
             what = f", `{key.text}` is none" if isinstance(key, Scalar) else ""
-            raise _fail("E111", f"a key must be a word{what}", key.position)
+            words = [*key.entries] if isinstance(key, Mapping) else []
+            alone = isinstance(node, Scalar) and node.value is None and self.flow
+            hint = keyless(getattr(key, "text", ""), words) if alone else None
+            raise _fail("E111", f"a key must be a word{what}", key.position, hint=hint)
         if key.text == "<<":
             raise _fail(
                 "E106",

@@ -26,6 +26,10 @@ def suggestion(annotation: object, value: object) -> str | None:
         return f"write `{fields.yaml_text(fields.write(annotation, fitting))}`"
     if type(value) is int and value > fields.MAX_COUNT:
         return f"at most {fields.MAX_COUNT:,}"
+    if isinstance(value, dict) and len(value) == 1 and None in value.values():
+        value = next(iter(value))  # `{w}` is a mapping to YAML
+    if annotation is fields.MapField and (size := _square(value)):
+        return f"write `{size}`"
     if isinstance(value, str):
         if annotation in (fields.MapField, fields.ShapeField) and value.count("x") == 1:
             channels = 3 if annotation is fields.MapField else 64
@@ -39,22 +43,35 @@ def suggestion(annotation: object, value: object) -> str | None:
     return None
 
 
+def _square(value: object) -> str | None:
+    """Return the size of colour images that a number or a height and a width mean."""
+    if type(value) is int and 0 < value <= fields.MAX_COUNT:
+        return f"{value}x{value}x3"
+    if isinstance(value, dict) and {*value} == {"height", "width"}:
+        return f"{value['height']}x{value['width']}x3"
+    return None
+
+
 def _candidates(value: object) -> Iterator[object]:
     """Yield other ways to write `value`, the likeliest first."""
     if isinstance(value, str):
         yield from _readings("".join(value.lower().split()))
+    elif value is False:
+        yield "none"
     elif isinstance(value, float) and value.is_integer():
         yield int(value)
     elif isinstance(value, list) and all(type(v) is int for v in value):
         yield "x".join(map(str, value))
-        if len(value) == 1:
-            yield value[0]
     elif isinstance(value, dict) and list(value) == ["height", "width"]:
         yield f"{value['height']}x{value['width']}"
     elif isinstance(value, dict) and len(value) == 1:
         key, inner = next(iter(value.items()))
         if isinstance(inner, dict) and len(inner) == 1:
             yield {key: next(iter(inner.values()))}
+    if isinstance(value, list) and len(value) == 1:
+        yield value[0]
+    if type(value) is int and value in (0, 1):
+        yield bool(value)
     if type(value) in (int, float):
         yield {"multiplier": value}
 
@@ -69,6 +86,9 @@ def _readings(word: str) -> Iterator[object]:
         yield _WORDS[word]
     yield word.replace("xavier", "glorot").replace("kaiming", "he")
     yield word.replace("-", "_")
+    yield word.strip("()").replace(",", "x")
+    if re.fullmatch(r"[0-9]{1,9}(x[0-9]{1,9}){3}", word):
+        yield [int(n) for n in word.split("x")]
 
 
 def _words(schema: Any) -> list[str]:

@@ -137,7 +137,21 @@ def _said(nodes: Sequence[Node]) -> str:
         return f"as in {uses}"
     if "." in patches or len(patches) > MOST_SAID:
         return f"as patched in {uses}"
-    return f"with {listed(list(patches), 'and')} patched in {uses}"
+    # A patch may have replaced or removed what it addresses, or have inserted beside it.
+    gone = [path for path in patches if not any(_has(node, path) for node in nodes)]
+    kept = [path for path in patches if path not in gone]
+    said = [f"patched at {listed(kept, 'and')}"] if kept else []
+    said += [f"without {listed(gone, 'and')}"] if gone else []
+    return f"{', '.join(said)} in {uses}"
+
+
+def _has(node: Node, path: str) -> bool:
+    """Tell whether an instance has a layer or a branch of a path, or copies of it."""
+    start = f"{node.path}/{path}"
+    known = {
+        name for n in node.walk() for name in (n.path, *(f"{n.path}/{g.name}" for g in n.graphs))
+    }
+    return any(name in (start, f"{start}_1") or name.startswith(f"{start}/") for name in known)
 
 
 @dataclass(slots=True)

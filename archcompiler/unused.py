@@ -6,7 +6,8 @@ from collections.abc import Collection, Iterator
 
 from archcompiler.containers import Containers
 from archcompiler.edits import Edits
-from archcompiler.errors import Report, did_you_mean, listed
+from archcompiler.errors import Report, Row, did_you_mean, listed
+from archcompiler.lost import Lost
 from archcompiler.ops import BY_KEY
 from archcompiler.overrides import COMMAND_LINE
 from archcompiler.paths import Paths
@@ -14,7 +15,11 @@ from archcompiler.position import Position
 from archcompiler.source import Mapping
 from archcompiler.spec import Name, Spec
 
-_IDLE_HINT = "remove it: no such layer stands here, or all have it from nearer by"
+_IDLE_HINT = {
+    False: "remove it: no such layer stands here",
+    True: "remove it: what stands here has it from nearer by",
+}
+"""By whether something nearer is known."""
 _HINT = "remove it, or move it under `x-unused:`"
 
 
@@ -27,6 +32,7 @@ def report_unused(
     many notes there are. Where something failed to expand, it may have used them.
     """
     unused = [name for name in spec.blocks if name not in containers.used_blocks]
+    edits.missing.lost = Lost(spec, edits.missing.away)
     notes = _patches(edits, paths, unused, report)
     if any(found.severity == "error" for found in report.diagnostics):
         return notes
@@ -48,9 +54,16 @@ def report_unused(
     for op, idle in containers.scopes.idle():
         first = next(iter(idle.values()))
         if first.source.name == COMMAND_LINE or not by_command_line:
-            names = listed([f"`{op if name == BY_KEY[op].main else name}`" for name in idle])
+            written = {n: op if n == BY_KEY[op].main else n for n in idle}
+            names = listed([f"`{name}`" for name in written.values()])
             message = f"no layer takes {names} from the defaults of `{op}`"
-            report.error("E321", message, first, hint=_IDLE_HINT)
+            nearer = containers.scopes.nearer
+            rows = [
+                Row(label="nearer by", value=written[name], position=nearer[at])
+                for name, at in idle.items()
+                if at in nearer
+            ]
+            report.error("E321", message, first, rows=rows, hint=_IDLE_HINT[bool(rows)])
     for block, param, position in _given_everywhere(edits, containers):
         message = f"every instance of `{block}` gives `{param}` itself"
         hint = f"set it there: `{{set: INSTANCE, with: {{{param}: ...}}}}`"

@@ -7,19 +7,31 @@ mistake is reported; what is wrong is left out, so that it causes no second erro
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import cast
 
 from archcompiler import fields
-from archcompiler.errors import Report, did_you_mean, one_of
+from archcompiler.errors import Report, one_of
 from archcompiler.expression import Value
+from archcompiler.habits import verb_hint
 from archcompiler.layers import Layers
 from archcompiler.merge import Merged
 from archcompiler.names import IDENTIFIER
 from archcompiler.op import attributes
-from archcompiler.ops import OPS
+from archcompiler.ops import BY_KEY, OPS
 from archcompiler.position import Position
 from archcompiler.source import MAX_DEPTH, Entry, Mapping, Node, Scalar
-from archcompiler.spec import Attribute, Attributes, Block, Head, Layer, Patch, Spec, Verb
+from archcompiler.spec import (
+    CONTAINERS,
+    Attribute,
+    Attributes,
+    Block,
+    Head,
+    Layer,
+    Patch,
+    Spec,
+    Verb,
+)
 
 TOP = (
     "archc", "name", "summary", "input", "output", "params", "defaults", "blocks", "stem", "body",
@@ -47,7 +59,7 @@ class Validator(Layers):
     def spec(self, merged: Merged) -> Spec | None:
         """Check a document in which all that it extends is merged."""
         root = merged.root
-        found = self.entries(root, TOP, "a spec", required=REQUIRED)
+        found = self.entries(root, TOP, "a spec", required=REQUIRED, otherwise=_top_hint(root))
         for version in merged.versions:
             self._version(version)
         name = self.entry_name(found.get("name"))
@@ -165,7 +177,8 @@ class Validator(Layers):
                     "E209",
                     "`loss_weight` belongs to a head with `training_only: true`",
                     node.entries["loss_weight"].position,
-                    hint="leave it out, or write `training_only: true`",
+                    hint="leave it out, in a patch by `loss_weight: null`, or write "
+                    "`training_only: true`",
                 )
         layer = self.keyed_layer(node, entry.key, extra=HEAD_KEYS)
         if name is None or layer is None:
@@ -203,12 +216,11 @@ class Validator(Layers):
         verbs = [e for k, e in found.items() if k in VERBS]
         if len(verbs) != 1:
             shown = one_of([e.key for e in verbs], "and")
-            near = [h for k in found if (h := did_you_mean(k, VERBS))]
             self.report.error(
                 "E211",
                 f"a patch has one verb, this one has {shown or 'none'}",
                 verbs[1].position if verbs else node.position,
-                hint="write two patches" if verbs else (near or [_VERBS_HINT])[0],
+                hint="write two patches" if verbs else verb_hint(found),
             )
             return None
         (verb,) = verbs
@@ -228,13 +240,17 @@ class Validator(Layers):
             word = CONTENT.get(verb.key)
             known = (verb.key, word) if word else (verb.key,)
             mine = Mapping({k: e for k, e in found.items()}, node.position)
-            brought = self.entries(mine, known, f"`{verb.key}`")
-            if word and word not in brought:
+            where, otherwise = f"`{verb.key}`", _all_in(word)
+            beside = [*found] if word not in found and {*BY_KEY, *CONTAINERS} & {*found} else []
+            if not word or not beside:
+                brought = self.entries(mine, known, where, otherwise=otherwise)
+            if word and (beside or word not in brought):
+                shown = f"{{{', '.join(f'{key}: ...' for key in beside)}}}" if beside else "[...]"
                 self.report.error(
                     "E205",
-                    f"`{verb.key}` needs `{word}:`",
+                    f"{where} needs `{word}:`",
                     verb.position,
-                    hint=f"write `{{{verb.key}: {path or 'PATH'}, {word}: [...]}}`",
+                    hint=f"write `{{{verb.key}: {path or 'PATH'}, {word}: {shown}}}`",
                 )
                 return None
             content = brought[word].node if word else None
@@ -267,14 +283,51 @@ class Validator(Layers):
             "E211",
             f"`{verb.key}`: expected a path like Mixed_7c/Branch_3 or blocks/inception_c/Branch_3",
             node.position,
-            hint=_dotted(verb.key, parts) if right else _nameless(written),
+            hint=_dotted(verb.key, parts) if right else _nameless(self.plain(node)),
         )
         return None
+
+
+def _is_empty_above(entry: Entry, at: Position) -> bool:
+    """Tell whether a key that holds nothing stands above a place in the same file."""
+    same = entry.position.source is at.source and entry.position.line < at.line
+    return same and isinstance(entry.node, Scalar) and entry.node.value is None
+
+
+def _top_hint(root: Mapping) -> Callable[[str], str | None]:
+    """Return what says where a key goes that somebody writes at the top of a spec."""
+    params = root.entries["params"].node if "params" in root.entries else None
+
+    def hint(key: str) -> str | None:
+        node = root.entries[key].node
+        if isinstance(params, Mapping) and key in params.entries:
+            return f"a parameter goes in `params: {{{key}: ...}}`"
+        if key in VERBS:
+            return f"a patch goes in `patch: [{{{key}: ...}}]`"
+        if key in BY_KEY:
+            return f"what layers have in common goes in `defaults: {{{key}: ...}}`"
+        at = root.entries[key].position
+        above = [e for e in root.entries.values() if _is_empty_above(e, at)]
+        if above:
+            return f"if it is part of `{above[-1].key}:`, indent it"
+        if isinstance(node, Mapping) and "extends" in root.entries:
+            return f"a layer is changed by `patch: [{{set: {key}, ...}}]`"
+        return None
+
+    return hint
+
+
+def _all_in(word: str | None) -> Callable[[str], str | None]:
+    """Return what says where a key goes that stands beside the `word` of what a patch brings in."""
+    return lambda _: f"what it brings in is all in `{word}: {{...}}`" if word else None
 
 
 def _dotted(verb: str, parts: list[str]) -> str:
     """Return what was meant by a path with dots: on a command line the last is an attribute."""
     *path, last = parts
+    if verb == "set" and "with" in path[1:]:
+        where = path.index("with", 1)
+        return f"write `{{set: {'/'.join(path[:where])}, with: {{{last}: ...}}}}`"
     if verb == "set" and path and any(last in attributes(op) or last == op.key for op in OPS):
         return f"write `{{set: {'/'.join(path)}, {last}: ...}}`"
     return f"write `{'/'.join(parts)}`"
@@ -283,7 +336,8 @@ def _dotted(verb: str, parts: list[str]) -> str:
 def _nameless(path: object) -> str | None:
     if isinstance(path, str) and "(" in path:
         return "a layer without a name cannot be addressed: address one beside it, or name it"
+    if isinstance(path, list):
+        return "one path a patch: write a patch for each, or one of the block that they share"
+    if isinstance(path, str) and "*" in path:
+        return "a path has no wildcards: `blocks/NAME/...` changes all uses of a block"
     return None
-
-
-_VERBS_HINT = "write `{set: PATH, kernel: 3}`, or one of replace, remove, before, after"

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 from archcompiler import expression, fields, names
-from archcompiler.elsewhere import attribute_hint, op_hint
+from archcompiler.elsewhere import attribute_hint, norm_hint, of_norm, op_hint
 from archcompiler.errors import Report, Row, WrongValue, did_you_mean, one_of
 from archcompiler.expression import ExpressionError
+from archcompiler.habits import as_expression, spaced
 from archcompiler.op import Op, attributes
 from archcompiler.ops import BY_KEY
 from archcompiler.ops.unit import NORMS, NormField
-from archcompiler.position import Position, Source
+from archcompiler.position import Position
 from archcompiler.source import Entry, Mapping, Node, Scalar, Sequence
 from archcompiler.spec import Attribute, Attributes, Defaults, Name, WrittenNorm
 from archcompiler.suggest import suggestion
@@ -51,7 +52,7 @@ class Values:
             f"`{entry.key}`: expected {fields.says(NormField).sentence}, "
             f"got {fields.plain(self.plain(node))}",
             node.position,
-            hint=did_you_mean(node.text, (*NORMS, "none")) if isinstance(node, Scalar) else None,
+            hint=norm_hint(self.plain(node)),
         )
         return None
 
@@ -153,7 +154,8 @@ class Values:
             return expression.parse(str(node.value)[1:], node.position)
         except ExpressionError as error:
             inner = str(node.value)[1:].strip()
-            hint = f"write `${inner[1:-1]}`" if inner[:1] + inner[-1:] == "{}" else None
+            meant = as_expression(str(node.value))
+            hint = f"write `{meant}`" if meant else None
             if inner.count("(") > inner.count(")"):
                 hint = f'a comma ends it inside braces: quote it: `"${inner}, ...)"`'
             self.report.error("E208", str(error), node.position, hint=hint)
@@ -205,7 +207,10 @@ class Values:
             return str(entry.node.value)
         shown = fields.plain(self.plain(entry.node))
         self.report.error(
-            "E204", f"`{entry.key}`: expected {one_of(words)}, got {shown}", entry.node.position
+            "E204",
+            f"`{entry.key}`: expected {one_of(words)}, got {shown}",
+            entry.node.position,
+            hint=op_hint(shown.strip("'"), words, listing=False),
         )
         return None
 
@@ -303,17 +308,15 @@ class Values:
             if key in known:
                 found[key] = entry
             elif not key.startswith("x-"):
-                word, colon, value = key.partition(":")
-                near = did_you_mean(key, known)
-                if colon and word in known:
-                    near = f"put a space behind the colon: `{word}: {value}`"
-                missing = [m for m in missing if near != f"did you mean `{m}`?"]
+                near = spaced(key, known) or of_norm(key, known) or did_you_mean(key, known)
+                meant = re.split("[: ]", key)[0]
+                missing = [m for m in missing if m != meant and near != f"did you mean `{m}`?"]
                 self.report.error(
                     "E201",
                     f"{where} has no key `{key}`",
                     entry.position,
                     hint=near
-                    or otherwise(key)
+                    or (_CUT if key.count(")") > key.count("(") else otherwise(key))
                     or f"its keys are {', '.join(dict.fromkeys(known))}",
                 )
         if missing:
@@ -324,18 +327,20 @@ class Values:
 
 def _expression_hint(value: object) -> str | None:
     """Say how a word that would be an expression is written as one."""
-    if isinstance(value, str) and any(sign in value for sign in "+-*/%("):
-        with suppress(ExpressionError):
-            if expression.parse(value, Position(Source("", value), 1, 1)).names:
-                return f"an expression begins with `$`: `${value}`"
+    if isinstance(value, str) and any(sign in value for sign in "+-*/%($"):
+        meant = as_expression(value)
+        return f"an expression begins with `$`: `{meant}`" if meant else None
     return None
 
+
+_CUT = "a comma ends a value inside braces: quote it, or write a size as `1x7`"
 
 _MAPPINGS = {
     "heads": "name each head: `Logits: [...]`",
     "branches": "name each branch: `Branch_0: [...]`",
     "blocks": "name each block: `cell: {layers: [...]}`",
     "params": "name each parameter: `num_classes: 1000`",
+    "defaults": "say it by op: `conv: {padding: same}`",
     "with": "name each parameter: `with: {filters: 64}`",
 }
 
@@ -370,9 +375,20 @@ def argument_hint(key: str) -> Callable[[str], str | None]:
             return None
         if word == "params":
             return "an instance gives its block's parameters `with: {NAME: ...}`"
-        return f"a parameter goes in `with: {{{word}: ...}}`"
+        having = [key for key, op in BY_KEY.items() if word in attributes(op)]
+        hint = f"a parameter goes in `with: {{{word}: ...}}`"
+        if having:
+            hint += f", what its layers have in `defaults: {{{having[0]}: {{{word}: ...}}}}`"
+        return hint
 
     return hint
+
+
+def section_hint(word: str) -> str | None:
+    """Say how a section has what an op, or an attribute of one, is set to for all its layers."""
+    having = [word] if word in BY_KEY else [k for k, op in BY_KEY.items() if word in attributes(op)]
+    inner = "..." if word in BY_KEY else f"{{{word}: ...}}"
+    return f"for its layers: `defaults: {{{having[0]}: {inner}}}`" if having else None
 
 
 def _by_op(word: str) -> str | None:

@@ -57,15 +57,25 @@ def test_a_patched_instance_is_called_by_its_template_and_its_first_use(
         (
             "torch",
             "Block17_first",
-            "Block17 with up and sum patched in first, block17_2: 13x13x4 to 13x13x4.",
+            "Block17 patched at sum, without up in first, block17_2: 13x13x4 to 13x13x4.",
         ),
         (
             "torch",
             "Block17_block17_2",
             "Block17 as patched in Repeat/block17_2: 13x13x4 to 13x13x4.",
         ),
-        ("torch", "SplitB_s1", "SplitB with left patched in s1/B: 13x13x4 to 13x13x4."),
-        ("tensorflow", "split_s2", "split with A patched in s2: 13x13x6 to 13x13x6."),
+        (
+            "torch",
+            "Block17_block17_3",
+            "Block17 patched at down in block17_3: 13x13x4 to 13x13x4.",
+        ),
+        (
+            "tensorflow",
+            "block17_block17_1",
+            "block17 without down in Repeat/block17_1: 13x13x4 to 13x13x4.",
+        ),
+        ("torch", "SplitB_s1", "SplitB patched at left in s1/B: 13x13x4 to 13x13x4."),
+        ("tensorflow", "split_s2", "split patched at A in s2: 13x13x6 to 13x13x6."),
     ],
 )
 def test_its_docstring_says_what_patches_change(framework: str, name: str, said: str) -> None:

@@ -30,9 +30,9 @@ def run(command: str) -> str:
     words = command.split()
     assert words[:2] == ["$", "archc"]
     result = CliRunner().invoke(main, words[2:])
-    assert not result.stderr
+    assert words[2] != "check" or not result.stderr
     code = "" if result.exit_code == 1 else f"(exit code {result.exit_code})\n"
-    return f"{command}\n{result.stdout}{code}"
+    return f"{command}\n{result.stdout}{result.stderr}{code}"
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -47,6 +47,17 @@ def test_text(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
         path.write_text(found, "utf-8")
     else:
         assert found == wanted
+
+
+def test_assignments_that_hints_give_are_read() -> None:
+    texts = [path.read_text("utf-8") for path in CASES.glob("line_*.txt")]
+    hints = {
+        hint for text in texts for hint in re.findall(r"hint: write `?([^`\s]+=[^`\s]+)", text)
+    }
+    assert len(hints) > 10
+    for hint in hints:
+        found = re.findall(r"error\[(E\d+)\]", run(f"$ archc check inception_v3 {hint}"))
+        assert {"E201", "E204", "E310", "E704"}.isdisjoint(found), hint
 
 
 def test_every_code_has_a_case() -> None:

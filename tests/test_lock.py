@@ -293,3 +293,28 @@ def test_a_patch_is_told(folder: Path) -> None:
     assert re.search(r"\n   patched +Conv_1 +mine.yaml:5\n", first)
     assert re.search(r"\n   patched +Mixed_2/Left +mine.yaml:6\n", second)
     assert "Mixed_2/Left" not in first
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        (["conv: 24", "activation: silu"], ["kernel: 5"], [5]),
+        (["conv: 24", "activation: silu"], ["kernel: 5", "activation: gelu"], [5]),
+        (["conv: 24", "activation: silu"], ["kernel: 5", "conv: 40"], [5, 6]),
+        (["conv: 24"], ["activation: relu", "conv: 16"], [6]),
+    ],
+)
+def test_only_the_patches_that_matter_are_told(
+    before: list[str], after: list[str], told: list[int], folder: Path
+) -> None:
+    def patches(changes: list[str]) -> str:
+        return "patch:\n" + "".join(f"  - {{set: Conv_1, {one}}}\n" for one in changes)
+
+    start = "archc: 1\nname: {}\nextends: {}.yaml\n"
+    Path("base.yaml").write_text(start.format("base", "good") + patches(before), "utf-8")
+    Path("mine.yaml").write_text(start.format("mine", "base"), "utf-8")
+    assert run("lock", "mine.yaml").exit_code == 0
+    with Path("mine.yaml").open("a", encoding="utf-8") as file:
+        file.write(patches(after))
+    first = run("check", "mine.yaml").stdout.split("error[E605]")[1]
+    assert [int(n) for n in re.findall(r"\n   patched .*mine.yaml:(\d+)", first)] == told
