@@ -43,9 +43,12 @@ def main() -> None:
         with v1.Session() as session:
             if what == "save":
                 v1.train.get_or_create_global_step()
-                session.run(v1.global_variables_initializer())
-                for variable in variables:
-                    variable.load(rng.uniform(0.1, 2, variable.shape).astype("f"), session)
+                session.run(v1.train.get_global_step().initializer)
+                fed = {
+                    v.initializer.inputs[1]: rng.uniform(0.1, 2, v.shape).astype("f")
+                    for v in variables
+                }
+                session.run([v.initializer for v in variables], fed)
                 v1.train.Saver().save(session, checkpoint, write_meta_graph=False)
             else:
                 v1.train.Saver(variables).restore(session, checkpoint)

@@ -46,8 +46,10 @@ def main(folder: Path, name: str, *options: str) -> None:
         odd = variables.keys() ^ set(weights.files)
         if odd:
             sys.exit(f"not in both: {', '.join(sorted(odd))}")
-        for name, variable in variables.items():
-            variable.load(weights[name], session)  # refuses another shape
+        fed = {
+            variable.initializer.inputs[1]: weights[name] for name, variable in variables.items()
+        }
+        session.run([v.initializer for v in variables.values()], fed)  # refuses another shape
         np.savez(folder / "points.npz", **session.run(points, {batch: images}))
 
 
