@@ -18,7 +18,7 @@ import os
 import random
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -31,7 +31,7 @@ from archcompiler.build import emit
 from archcompiler.compiler import compile_file, compile_node, draft_file
 from archcompiler.ir import Network
 from archcompiler.locate import shipped
-from archcompiler.sizes import survey
+from archcompiler.sizes import Search, failures_at, survey
 from archcompiler.source import parse
 from archcompiler.yaml_writer import to_yaml
 
@@ -48,22 +48,27 @@ class Sizes:
     training: tuple[int, ...]
     evaluation: tuple[int, ...]
 
-    def sample(self, count: int, chance: random.Random) -> Sizes:
-        """Keep so many: the smallest, and others at random."""
-        smallest, *others = sorted((*self.training, *self.evaluation))
-        kept = {smallest, *chance.sample(others, min(count - 1, len(others)))}
-        return Sizes(
-            training=tuple(n for n in self.training if n in kept),
-            evaluation=tuple(n for n in self.evaluation if n in kept),
-        )
 
-
-def legal_sizes(path: Path, largest: int) -> Sizes:
-    """Return the legal squares of a spec up to the largest."""
-    found = survey(draft_file(path), [(n, n) for n in range(1, largest + 1)])
+def legal_sizes(path: Path, tried: Iterable[int]) -> Sizes:
+    """Return those of the squares that are legal for a spec."""
+    found = survey(draft_file(path), [(n, n) for n in tried])
     training = tuple(n for n, _ in found.training)
     evaluated = tuple(n for n, _ in found.evaluation if (n, n) not in {*found.training})
     return Sizes(training=training, evaluation=evaluated)
+
+
+def sample(path: Path, largest: int, count: int, chance: random.Random) -> Sizes:
+    """Return so many legal squares: the smallest, and others at random; no more are tried."""
+    draft = draft_file(path)
+    smallest = Search(draft).smallest(False)
+    assert smallest is not None, f"{path} takes no square"
+    kept = [smallest]
+    others = chance.sample(range(smallest + 1, largest + 1), largest - smallest)
+    while others and len(kept) < count:
+        size = others.pop()
+        if all(failure.training_only for failure in failures_at(draft, (size, size))):
+            kept.append(size)
+    return legal_sizes(path, sorted(kept))
 
 
 def networks(name: str, path: Path, sizes: Sizes) -> Iterator[tuple[int, Network]]:
@@ -224,9 +229,11 @@ def main(arguments: list[str] | None = None) -> int:
     total, count, wrong = 0, 0, []
     for framework in given.backend or RUNS:
         for name in given.spec or sorted(shipped()):
-            sizes = legal_sizes(shipped()[name], given.largest)
-            if given.sample is not None:
-                sizes = sizes.sample(given.sample, random.Random(f"{name} {framework}"))
+            path, chance = shipped()[name], random.Random(f"{name} {framework}")
+            if given.sample is None:
+                sizes = legal_sizes(path, range(1, given.largest + 1))
+            else:
+                sizes = sample(path, given.largest, given.sample, chance)
             with tempfile.TemporaryDirectory(prefix="archc-") as folder:
                 points, found = compare(name, framework, sizes, Path(folder), compute=given.compute)
             tried = len(sizes.training) + len(sizes.evaluation)
