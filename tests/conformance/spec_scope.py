@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -91,6 +92,7 @@ class Place:
         return chance.choice(texts) if texts and chance.random() < 0.5 else number
 
 
+@functools.lru_cache(maxsize=10_000, typed=True)
 def fits(annotation: object, value: object) -> bool:
     """Tell whether a type takes a value that is not too large for a small network."""
     if annotation is None:

@@ -6,8 +6,12 @@ so nearly every spec compiles; `random_networks.py` counts those that do not.
 
 from __future__ import annotations
 
+import functools
+import json
+import os
 import random
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from spec_layers import Layer, LayerWriter, Made
@@ -29,9 +33,33 @@ SIDES = (1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 14, 16)
 LEVELS = 4
 
 
+kept: Path | None = None
+"""Where processes that work side by side share what they wrote; the tests name a folder."""
+
+
 def write_spec(seed: int) -> Spec:
-    """Return the spec of a seed, always the same."""
+    """Return the spec of a seed, always the same; a copy of its own."""
+    found: Spec = json.loads(_text(seed))
+    return found
+
+
+def new_spec(seed: int) -> Spec:
+    """Write the spec of a seed anew."""
     return without_idle(without_unused(_Writer(random.Random(f"spec {seed}")).spec(f"net{seed}")))
+
+
+@functools.cache
+def _text(seed: int) -> str:
+    """Return the spec of a seed as JSON, written once: it takes ten times a compilation."""
+    path = kept / f"{seed}.json" if kept else None
+    if path and path.exists():
+        return path.read_text("utf-8")
+    text = json.dumps(new_spec(seed))
+    if path:
+        part = path.with_suffix(f".{os.getpid()}")
+        part.write_text(text, "utf-8")
+        part.replace(path)
+    return text
 
 
 def without_unused(spec: Spec) -> Spec:
