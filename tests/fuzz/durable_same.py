@@ -30,7 +30,7 @@ def same(seed: int, count: int, home: Path, *, every: bool = False) -> int:
     found: dict[str, int] = {}
     for number in range(count):
         draw = random.Random(f"same {seed} {number}")
-        digest = _digest(draw, home / str(number), specs, locales)
+        digest = _digest(draw, home / str(number), specs, locales, home / "bytecode")
         found[digest] = found.get(digest, 0) + 1
         shutil.rmtree(home / str(number))
     for digest, times in found.items():
@@ -54,7 +54,9 @@ def _turkish(folder: Path) -> Path | None:
     return folder if any(folder.iterdir()) else None
 
 
-def _digest(draw: random.Random, home: Path, names: tuple[str, ...], locales: Path | None) -> str:
+def _digest(
+    draw: random.Random, home: Path, names: tuple[str, ...], locales: Path | None, bytecode: Path
+) -> str:
     """Build in surroundings that are drawn; return one digest over names and bytes."""
     folder = home / draw.choice(FOLDERS)
     folder.mkdir(parents=True)
@@ -63,7 +65,7 @@ def _digest(draw: random.Random, home: Path, names: tuple[str, ...], locales: Pa
     env = {
         "PATH": os.defpath,
         "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "backends")]),
-        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONPYCACHEPREFIX": str(bytecode),  # else each build compiles all of archc first
         "PYTHONHASHSEED": str(draw.randrange(2**32)),
         "LC_ALL": draw.choice(LOCALES),
         "TZ": draw.choice(ZONES),
