@@ -411,7 +411,12 @@ def test_templates_need_every_field() -> None:
 )
 @pytest.mark.parametrize("has_loss", [True, False])
 def test_types(
-    tmp_path: Path, backend: str, package: str, flags: list[str], has_loss: bool
+    tmp_path: Path,
+    mypy: Callable[..., str],
+    backend: str,
+    package: str,
+    flags: list[str],
+    has_loss: bool,
 ) -> None:
     for needed in ("mypy", package):
         if importlib.util.find_spec(needed) is None:
@@ -420,14 +425,7 @@ def test_types(
     keras = keras.replace("as tf\n", "as tf  # type: ignore[import-untyped]\n")
     model = TORCH_MODEL if backend == "torch" else keras
     folder = build(tmp_path / backend, backend, model, has_loss=has_loss)
-    done = subprocess.run(
-        [sys.executable, "-m", "mypy", "--config-file=", *flags, "benchmark.py"],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout
+    assert not mypy(folder, *flags, "benchmark.py")
 
 
 # The two backends, on hand-written models that print what they see
