@@ -174,7 +174,7 @@ class Addresses:
             yield from self._losses(copies[1], at, path)
         born = self._born(address)
         kind = int(not address.startswith("blocks/"))
-        for order, patch in self.network.gone.get(address, ()):
+        for order, patch in self.network.gone.get(address, {}).items():
             if patch is None:  # what a file wrote anew
                 continue
             entry = None

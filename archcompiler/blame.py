@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 
 from archcompiler.errors import Diagnostic, Row
 from archcompiler.position import Position, Source
-from archcompiler.spec import Patch
+from archcompiler.rewrite import has_null
+from archcompiler.spec import Layer, Patch
 
 UNSETS = ("E306", "E307", "E309")
 """Errors for what is left out: where a patch changed the layer, it may have left it out."""
@@ -19,6 +20,23 @@ OF_SIZES = ("E404", "E411")
 
 MOST_LIKELY = 3
 """So many patches are named that may be behind an error."""
+
+
+@dataclass(slots=True)
+class Told:
+    """The patches that set something of a layer, by its place."""
+
+    patched: dict[Position, list[Row]] = field(default_factory=dict)
+    taking: set[Row] = field(default_factory=set)
+    """Those that take something back."""
+
+    def note(self, layer: Layer, patch: Patch) -> None:
+        """Note that a patch sets something of a layer."""
+        row = edit_row(patch)
+        rows = self.patched.setdefault(layer.position, [])
+        rows += [row] if row not in rows[-1:] else []
+        if any(map(has_null, patch.entries.values())):
+            self.taking.add(row)
 
 
 @dataclass(frozen=True, slots=True)

@@ -226,6 +226,7 @@ class Containers:
         scope.params.update(arguments)
         inside = Place(
             address=place.address,
+            timed=place.timed,
             template=Address(f"blocks/{name}"),
             scope=scope,
             defaults=place.defaults,

@@ -7,32 +7,29 @@ which brought its target in. What a base patched and a child replaced or removed
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TypeVar, cast
 
 from archcompiler import rewrite
-from archcompiler.blame import edit_row
+from archcompiler.blame import Told
 from archcompiler.errors import Report, Row
 from archcompiler.missing import Missing
 from archcompiler.ops import BY_KEY
 from archcompiler.overwritten import Overwritten
 from archcompiler.patches import Patches
-from archcompiler.paths import TOP, Former
-from archcompiler.position import Position, Source
+from archcompiler.paths import TOP, Address
+from archcompiler.position import Source
+from archcompiler.reading import Reading
 from archcompiler.references import Place
-from archcompiler.source import Entry, Mapping, Node
-from archcompiler.spec import COMMON, CONTAINERS, CONTENT, Block, Branch, Layer, Patch
+from archcompiler.renamed import MOST_NAMES, former, is_repeated_by_template, template_name
+from archcompiler.source import Entry, Mapping
+from archcompiler.spec import COMMON, CONTAINERS, CONTENT, Block, Branch, Layer, Past, Patch
 from archcompiler.validate import Validator
 
 OF_LIST = ("layers", *(key for key in COMMON if key not in ("name", "repeat")))
 """What `set` may give to a branch that is a list of layers."""
-MOST_READ_AGAIN = 50_000
-"""So many values patches may make archc read again: the product of two long lists takes minutes."""
-
 Found = tuple[Layer, Place]
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,17 +57,16 @@ class Edits:
     missing: Missing = field(default_factory=Missing)
     overwritten: Overwritten = field(default_factory=Overwritten)
     used: set[int] = field(default_factory=set)
-    patched: dict[Position, list[Row]] = field(default_factory=dict)
-    """By place of a layer, the patches that set something of it."""
-    taking: set[Row] = field(default_factory=set)
-    """Those that take something back."""
+    told: Told = field(default_factory=Told)
     known: Patches = field(init=False)
-    _made: dict[tuple[int, int], tuple[object, object]] = field(default_factory=dict)
-    """By what was patched and the patch, what came of it: instances share their templates."""
-    _read_again: int = 0
+    reading: Reading = field(init=False)
+    _shared: dict[tuple[int, Address, int], tuple[Layer, list[tuple[Layer, int]]]] = field(
+        default_factory=dict
+    )
+    """By a template's layer, whose identity must stay, and its place, what patches made of it."""
 
     def __post_init__(self) -> None:
-        self.known = Patches(self.patches)
+        self.known, self.reading = Patches(self.patches), Reading(self.report)
         for part, order in self.born.items():
             self.missing.lose(part.removeprefix("heads/"), order)
 
@@ -84,11 +80,22 @@ class Edits:
         if not self.known:
             return [(layer, place)]
         found = [(layer, place)]
-        if place.template.path:
-            found = self._edited(layer, place, instance, templates=True)
+        if place.template.path and not (instance and not is_repeated_by_template(layer)):
+            found = self._of_template(layer, place, instance)
         found = [f for one, at in found for f in self._edited(one, at, instance, templates=False)]
         self.overwritten.keep_layers(one for one, _ in found)
         return found
+
+    def _of_template(self, layer: Layer, place: Place, instance: bool) -> list[Found]:
+        """Return what the patches of a template make of a layer, the same in each of its uses."""
+        if instance:
+            return self._edited(layer, place, instance, templates=True)
+        key = (id(layer), place.template, place.template_born)
+        if key not in self._shared:
+            made = self._edited(layer, place, instance, templates=True)
+            self._shared[key] = layer, [(one, at.template_born) for one, at in made]
+        found = self._shared[key][1]
+        return [(one, dataclasses.replace(place, template_born=born)) for one, born in found]
 
     def _edited(
         self, layer: Layer, place: Place, instance: bool, *, templates: bool
@@ -99,7 +106,9 @@ class Edits:
         waiting = [_Piece(layer, place, last, instance=instance)]
         while waiting:
             piece = waiting.pop()
-            patch = self._next(piece.layer, piece.last, piece.place, templates=templates)
+            patch = self._next(
+                piece.layer, piece.last, piece.place, templates=templates, alone=piece.instance
+            )
             if patch is None:
                 found.append((piece.layer, piece.place))
             else:
@@ -136,27 +145,37 @@ class Edits:
     def _content(self, patch: Patch) -> tuple[Layer, ...]:
         content = patch.content
         assert content is not None
-        return (
-            self._once(
-                content, patch, lambda: self.checked(patch, content, lambda v: v.sequence(content))
-            )
-            or ()
-        )
+        read = partial(Validator.sequence, node=content)
+        made = partial(self.reading.checked, patch, content, read)
+        return self.reading.once(content, patch, made) or ()
 
     def _next(
-        self, named: Layer | Branch, last: int, place: Place, *, templates: bool
+        self,
+        named: Layer | Branch,
+        last: int,
+        place: Place,
+        *,
+        templates: bool,
+        alone: bool = False,
     ) -> Patch | None:
-        """Return the patch behind the `last` one of what has a name there, and mark it."""
+        """Return the patch behind the `last` one of what has a name there, and mark it.
+
+        A copy of a repeated layer is asked for `alone`, behind all of them together.
+        """
         if named.name is None:
             return None
-        address = place.template if templates else place.address
-        former: tuple[Former, ...] = ()
-        if isinstance(named, Layer):
-            former = named.template_former if templates else named.former
-        address = address.inside(named.name.text, former)
+        if isinstance(named, Branch):
+            inside = place.within(named.name.text)
+            addresses = [inside.template if templates else inside.address]
+            addresses += [inside.timed] if inside.timed and not templates else []
+        elif templates:
+            own = former(named, templates=True, last=last, alone=alone)
+            addresses = [place.template.inside(template_name(named), own)]
+        else:
+            addresses = place.addresses(named, last, alone=alone)
         if templates:
-            self.missing.templates.setdefault(address.path)
-        found = self.known.behind(last, address)
+            self.missing.templates.setdefault(addresses[0].path)
+        found = self.known.behind(last, addresses)
         if found:
             self.used.add(found.order)
         return found
@@ -179,14 +198,17 @@ class Edits:
                 self.missing.copies_hint(patch.path),
             )
         else:
-            return self._once(layer, patch, lambda: self._changed(layer, patch, templates)) or layer
+            return (
+                self.reading.once(layer, patch, lambda: self._changed(layer, patch, templates))
+                or layer
+            )
         return layer
 
     def _changed(self, layer: Layer, patch: Patch, templates: bool) -> Layer | None:
         """Return a layer as a patch sets it; what it says of a block's own is kept for later."""
         entries = [*patch.entries]
         of_block = [k for k in entries if k in CONTENT] if layer.key == "block" else []
-        self.note(layer, patch)
+        self.told.note(layer, patch)
         before = (layer, patch)
         if of_block:
             layer = dataclasses.replace(layer, of_block=(*layer.of_block, patch))
@@ -194,21 +216,37 @@ class Edits:
         if not entries:
             return layer
         node = self.over(layer.node, patch, keys=entries)
-        changed = self.checked(patch, node, lambda v: v.layer(node))
+        changed = self.reading.checked(patch, node, lambda v: v.layer(node))
         if changed is None:
             return None
         kept = {"name": "name", "repeat": "repeat", "expect": "expect", "from": "sources"}
         own = {f: getattr(layer, f) for key, f in kept.items() if key not in entries}
-        own |= {"former": layer.former, "template_former": layer.template_former}
-        if "name" in entries and layer.name:
+        own |= {"past": layer.past, "copy": layer.copy}
+        if layer.name and not {"name", "repeat"}.isdisjoint(entries):
+            own["past"] = self._past(layer, patch, templates)
+        if "name" in entries:
             self.missing.away[patch.path] = Row(label="renamed", position=patch.position)
-            names = "template_former" if templates else "former"
-            own[names] = (*own[names], Former(layer.name.text, patch.order))
         fresh = self.fresh(layer, patch, templates)
         if layer.block and changed.block and changed.block.text != layer.block.text:
             layer, fresh = self._of_another_block(layer, patch, templates)
         own |= {"of_block": layer.of_block, "fresh": fresh, "before": before}
         return dataclasses.replace(changed, **own)
+
+    def _past(self, layer: Layer, patch: Patch, templates: bool) -> tuple[Past, ...]:
+        """Return the names of a layer, with the one that a patch takes from it or its copies."""
+        assert layer.name is not None
+        if len(layer.past) == MOST_NAMES:
+            message = f"`{patch.path}` had {MOST_NAMES} names already"
+            self.report.error("E304", message, patch.position)
+            self.report.raise_errors()
+        past = Past(
+            text=layer.name.text,
+            until=patch.order,
+            by_template=templates,
+            repeated=layer.repeat is not None,
+            of_copy=layer.copy > 0,
+        )
+        return (*layer.past, past)
 
     def _of_another_block(
         self, layer: Layer, patch: Patch, templates: bool
@@ -253,8 +291,8 @@ class Edits:
                 if kept and (own.template.path or not templates):
                     kept = self._branch(*kept, templates=templates)
             found += [kept] if kept else []
-        singles = (branch.layers[0] for branch, _ in found if branch.single)
-        self.overwritten.keep_layers(singles)
+        for branch, _ in found:
+            self.overwritten.keep(branch.node)
         return found
 
     def _branch(
@@ -287,7 +325,9 @@ class Edits:
                     f"name a layer in it{inner}",
                 )
                 continue
-            branch = self._once(branch, patch, partial(self._rewritten, branch, patch)) or branch
+            branch = (
+                self.reading.once(branch, patch, partial(self._rewritten, branch, patch)) or branch
+            )
             anew = patch.verb == "replace" or "layers" in patch.entries
             if patch.verb == "set" and anew:
                 self.missing.lose(f"{patch.path}/", patch.order, patch)
@@ -303,8 +343,8 @@ class Edits:
         self.overwritten.note(branch.node, patch, node)
         entry = Entry(branch.name.text, branch.name.position, node)
         for layer in branch.layers:
-            self.note(layer, patch)
-        found = self.checked(patch, node, partial(Validator.branch, entry=entry))
+            self.told.note(layer, patch)
+        found = self.reading.checked(patch, node, partial(Validator.branch, entry=entry))
         return found and rewrite.after_branch(found, branch, patch)
 
     def block(self, layer: Layer, block: Block, place: Place) -> tuple[Layer, Place]:
@@ -316,7 +356,7 @@ class Edits:
         for patch in layer.of_block:
             if patch.order > born:
                 made = partial(self._inside, inside, patch)
-                inside = self._once(inside, patch, made) or inside
+                inside = self.reading.once(inside, patch, made) or inside
         self.overwritten.keep(inside.node)
         own = max(place.born, born, _swapped(layer))
         return inside, dataclasses.replace(place, born=own, template_born=born)
@@ -324,13 +364,14 @@ class Edits:
     def of_instance(self, layer: Layer, inside: Place) -> tuple[str, ...]:
         """Return the paths, from an instance, of what patches make of it alone; `.` is itself."""
         born = max(inside.born, self.born.get(f"blocks/{layer.block}", 0), _swapped(layer))
-        return tuple(dict.fromkeys(self.known.below(born, inside.address)))
+        addresses = [inside.address, *([inside.timed] if inside.timed else ())]
+        return tuple(dict.fromkeys(self.known.below(born, addresses)))
 
     def _inside(self, layer: Layer, patch: Patch) -> Layer | None:
         """Return a block's container as a patch of an instance sets it."""
         node = self.over(layer.node, patch, keys=CONTENT)
-        self.note(layer, patch)
-        found = self.checked(patch, node, partial(Validator.container, node=node))
+        self.told.note(layer, patch)
+        found = self.reading.checked(patch, node, partial(Validator.container, node=node))
         fresh = self.fresh(layer, patch, False)
         return found and dataclasses.replace(found, fresh=fresh, before=(layer, patch))
 
@@ -343,38 +384,6 @@ class Edits:
         found = rewrite.over(node, patch, self.report, known, keys)
         self.overwritten.note(node, patch, found)
         return found
-
-    def _once(self, target: object, patch: Patch, make: Callable[[], T]) -> T:
-        """Make something of a target by a patch, or return what was made of it before."""
-        key = (id(target), patch.order)
-        if key not in self._made:
-            self._made[key] = (target, make())  # with the target, whose identity must stay
-        return cast(T, self._made[key][1])
-
-    def checked(self, patch: Patch, node: Node, read: Callable[[Validator], T | None]) -> T | None:
-        """Read what a patch made; a mistake that lies outside the patch names it."""
-        self._read_again += rewrite.size(node)
-        if self._read_again > MOST_READ_AGAIN:
-            message = f"patches change more than {MOST_READ_AGAIN:,} values"
-            self.report.error("E304", message, patch.position)
-            self.report.raise_errors()
-        inner = Report()
-        found = read(Validator(inner))
-        own = set(rewrite.positions(patch))
-        for problem in inner.diagnostics:
-            if problem.position not in own:
-                row = Row(label="patched", position=patch.position)
-                problem = dataclasses.replace(problem, rows=(*problem.rows, row))
-            self.report.add(problem)
-        return None if inner.diagnostics else found
-
-    def note(self, layer: Layer, patch: Patch) -> None:
-        """Note that a patch sets something of a layer."""
-        row = edit_row(patch)
-        rows = self.patched.setdefault(layer.position, [])
-        rows += [row] if row not in rows[-1:] else []
-        if any(map(rewrite.has_null, patch.entries.values())):
-            self.taking.add(row)
 
     # What cannot be
 

@@ -33,7 +33,7 @@ from archcompiler.op import Op
 from archcompiler.ops import BY_KEY
 from archcompiler.outputs import output
 from archcompiler.overrides import Assignment
-from archcompiler.paths import Former, Paths, join
+from archcompiler.paths import Paths, join
 from archcompiler.position import Position
 from archcompiler.references import Frames, Place, References
 from archcompiler.requirements import Requirements
@@ -142,7 +142,7 @@ class _Expander:
         at = spec.input_position
         image = Row(label="input", value=fields.shape_text(spec.input), position=at)
         told = None if at.source in spec.bases else image
-        return Blame(spec.bases, spec.extends, edits.patched, edits.taking, told, patches)
+        return Blame(spec.bases, spec.extends, edits.told.patched, edits.told.taking, told, patches)
 
     # Sections and heads
 
@@ -262,10 +262,7 @@ class _Expander:
             one = dataclasses.replace(
                 layer,
                 name=name,
-                former=tuple(Former(f"{f.text}_{number}", f.until) for f in layer.former),
-                template_former=tuple(
-                    Former(f"{f.text}_{number}", f.until) for f in layer.template_former
-                ),
+                copy=number,
                 repeat=None,
                 expect=layer.expect if number == len(names) else None,
                 sources=() if drafts else layer.sources,

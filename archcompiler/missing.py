@@ -11,7 +11,7 @@ from archcompiler.paths import NUMBERED, Paths
 from archcompiler.position import Position
 from archcompiler.spec import Patch
 
-Gone = dict[str, list[tuple[int, Patch | None]]]
+Gone = dict[str, dict[int, Patch | None]]
 """By path, the order and the patch, if one, of what replaced or removed all from there on.
 
 A path that ends in a slash means what is below it.
@@ -36,7 +36,7 @@ class Missing:
 
     def lose(self, path: str, order: int, patch: Patch | None = None) -> None:
         """Note that a file, or a patch, wrote anew or removed what was there."""
-        self.gone.setdefault(path, []).append((order, patch))
+        self.gone.setdefault(path, {})[order] = patch
 
     def take(self, patch: Patch, before: Iterable[Patch] = (), kept: Sequence[str] = ()) -> None:
         """Note that what a patch addresses is gone, and what the patches `before` it did to it.
@@ -73,7 +73,7 @@ class Missing:
         return any(
             order > patch.order and not (taker and taker.position.source == source)
             for path in around
-            for order, taker in self.gone.get(path, ())
+            for order, taker in self.gone.get(path, {}).items()
         )
 
     def report_undone(self, patch: Patch, taker: Patch, report: Report) -> None:
@@ -96,7 +96,7 @@ class Missing:
         path = patch.path
         parts = path.split("/")
         above = ["/".join(parts[:n]) for n in range(1, len(parts) + 1)]
-        gone = (found for around in _around(path) for found in self.gone.get(around, ()))
+        gone = (found for around in _around(path) for found in self.gone.get(around, {}).items())
         if taker := next((taker for order, taker in gone if taker and order > patch.order), None):
             self.report_undone(patch, taker, report)
             return

@@ -33,18 +33,18 @@ class Patches:
     def __bool__(self) -> bool:
         return bool(self._by_path)
 
-    def behind(self, last: int, address: Address) -> Patch | None:
-        """Return the first patch of an address behind an order."""
+    def behind(self, last: int, addresses: Iterable[Address]) -> Patch | None:
+        """Return the first patch of what has these addresses behind an order."""
         found: list[Patch] = []
-        for path, since, until in address.spans():
+        for path, since, until in (span for one in addresses for span in one.spans()):
             known = self._by_path.get(path, [])
             start = bisect_right(known, max(last, since), key=lambda patch: patch.order)
             found += (patch for patch in known[start : start + 1] if patch.order <= until)
         return min(found, key=lambda patch: patch.order, default=None)
 
-    def below(self, born: int, address: Address) -> Iterator[str]:
-        """Yield the paths, from an address, of what patches behind an order address; `.` is it."""
-        for path, since, until in address.spans():
+    def below(self, born: int, addresses: Iterable[Address]) -> Iterator[str]:
+        """Yield the paths, from there, of what patches behind an order address; `.` is it."""
+        for path, since, until in (span for one in addresses for span in one.spans()):
             for below, order in self._below.get(path, ()):
                 if max(born, since) < order <= until:
                     yield below

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from archcompiler.draft import BoundDefaults, Draft, Scope, Source
 from archcompiler.errors import Report, Row, did_you_mean
 from archcompiler.ops import BY_KEY
-from archcompiler.paths import TOP, Address, Former, join
+from archcompiler.paths import TOP, Address, join
+from archcompiler.renamed import former, template_name
 from archcompiler.spec import Layer, Name, Spec, removed
 
 Frames = tuple[dict[str, Draft], ...]
@@ -30,6 +31,9 @@ class Place:
     address: Address = TOP
     template: Address = TOP
     """Its path is empty outside of blocks, and for what patches brought into one instance."""
+    timed: Address | None = None
+    """The address with the names that templates gave from when on they did, where these changed:
+    what a base called something holds where its variant renames it in the template."""
     blocks: tuple[str, ...] = ()
     depth: int = 0
     born: int = 0
@@ -43,18 +47,35 @@ class Place:
     def inside(self, layer: Layer) -> Place:
         """Return the place of what stands in a container."""
         name = layer.name.text if layer.name else ""
-        return self.within(name, layer.former, layer.template_former)
-
-    def within(
-        self, name: str, former: Sequence[Former] = (), template_former: Sequence[Former] = ()
-    ) -> Place:
-        """Return the place one name further in, which was another until patches gave it this."""
-        template = self.template
+        if not layer.past:
+            return self.within(name)
+        template, timed = self.template, self.timed
+        theirs = former(layer, templates=True)
         if template.path:
-            template = template.inside(name, template_former)
+            template = template.inside(template_name(layer), theirs)
+        if timed or theirs:
+            timed = (timed or self.address).inside(name, former(layer, templates=None))
+        address = self.address.inside(name, former(layer, templates=False))
+        return dataclasses.replace(self, address=address, template=template, timed=timed)
+
+    def within(self, name: str) -> Place:
+        """Return the place one name further in."""
         return dataclasses.replace(
-            self, address=self.address.inside(name, former), template=template
+            self,
+            address=self.address.inside(name),
+            template=self.template.inside(name) if self.template.path else self.template,
+            timed=self.timed and self.timed.inside(name),
         )
+
+    def addresses(self, layer: Layer, last: int, *, alone: bool) -> list[Address]:
+        """Return what patches behind the order `last` call a layer; a copy `alone`, or all."""
+        name = layer.name.text if layer.name else ""
+        own = former(layer, templates=False, last=last, alone=alone)
+        found = [self.address.inside(name, own)]
+        if self.timed or any(past.by_template for past in layer.past):
+            every = former(layer, templates=None, last=last, alone=alone)
+            found.append((self.timed or self.address).inside(name, every))
+        return found
 
 
 @dataclass(slots=True)

@@ -45,7 +45,7 @@ def _section(edits: Edits, layer: Layer, patch: Patch) -> Layer:
         edits.born[patch.path] = patch.order
         edits.missing.lose(patch.path, patch.order, patch)
     entry = Entry(patch.path, layer.position, edits.over(layer.node, patch))
-    found = edits.checked(patch, entry.node, lambda v: v.section(entry))
+    found = edits.reading.checked(patch, entry.node, lambda v: v.section(entry))
     return dataclasses.replace(found, before=(layer, patch)) if found else layer
 
 
@@ -63,8 +63,8 @@ def _template(edits: Edits, block: Block, patch: Patch) -> Block:
         return block
     node = edits.over(block.node, patch, ("params",))
     entry = Entry(block.name.text, block.name.position, node)
-    edits.note(block.layer, patch)
-    found = edits.checked(patch, node, lambda v: v.block(entry))
+    edits.told.note(block.layer, patch)
+    found = edits.reading.checked(patch, node, lambda v: v.block(entry))
     if found is None:
         return block
     fresh = edits.fresh(block.layer, patch, True)
@@ -91,7 +91,7 @@ def _head(edits: Edits, head: Head, patch: Patch, before: tuple[Patch, ...]) -> 
     node = rewrite.keyed(head.node, patch, edits.report, head=True)
     edits.overwritten.note(head.node, patch, node)
     entry = Entry(head.name.text, head.name.position, node)
-    found = edits.checked(patch, node, lambda v: v.head(entry))
+    found = edits.reading.checked(patch, node, lambda v: v.head(entry))
     if found is None:
         return head
     layer = dataclasses.replace(found.layer, before=(head.layer, patch))

@@ -11,7 +11,6 @@ from typing import Literal
 from archcompiler.errors import Row
 from archcompiler.expression import Expression, Value
 from archcompiler.fields import Shape
-from archcompiler.paths import Former
 from archcompiler.position import Position, Source
 from archcompiler.source import Entry, Mapping, Node
 
@@ -95,14 +94,26 @@ class Layer:
     arguments: Attributes = field(default_factory=dict)
     fresh: dict[str, tuple[int, bool]] = field(default_factory=dict)
     """By branch, or `` for its layers: which patch wrote them anew, if a template's."""
-    former: tuple[Former, ...] = ()
-    """The names that patches of its own took from it."""
-    template_former: tuple[Former, ...] = ()
-    """The names that patches of its template took from it."""
+    past: tuple[Past, ...] = ()
+    """The names that patches took from it, oldest first, those of its template in front."""
+    copy: int = 0
+    """Of a repeated layer, which copy this is, from 1."""
     of_block: tuple[Patch, ...] = ()
     """What patches set in this instance of what its block is made of."""
     before: tuple[Layer, Patch] | None = field(default=None, repr=False, compare=False)
     """What stood here before the last patch that changed it or took its place, and that patch."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Past:
+    """A name that a layer had until the patch of an order gave it another, or made copies."""
+
+    text: str
+    until: int
+    by_template: bool
+    repeated: bool
+    """Whether its copies were called by it and a number."""
+    of_copy: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
