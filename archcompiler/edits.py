@@ -139,7 +139,7 @@ class Edits:
         if patch.verb == "after":
             return [rest, *brought]
         self.missing.take(patch, piece.patches, kept=("from", "name"))
-        self.overwritten.note(layer.node, patch)
+        self.overwritten.take(layer.node, patch)
         return brought
 
     def _content(self, patch: Patch) -> tuple[Layer, ...]:
@@ -255,7 +255,7 @@ class Edits:
         self.missing.lose(f"{patch.path}/", patch.order, patch)
         before = [other for other in layer.of_block if other is not patch]
         for entry in (e for other in before for k, e in other.entries.items() if k in CONTENT):
-            self.overwritten.note(entry.node, patch)
+            self.overwritten.take(entry.node, patch)
         of_block = tuple(other for other in layer.of_block if other is patch)
         return dataclasses.replace(layer, of_block=of_block), {"": (patch.order, templates)}
 
@@ -312,7 +312,7 @@ class Edits:
                 continue
             if patch.verb != "set":
                 self.missing.take(patch, patches)
-                self.overwritten.note(branch.node, patch)
+                self.overwritten.take(branch.node, patch)
             if patch.verb == "remove":
                 return None
             patches = (*patches, patch)

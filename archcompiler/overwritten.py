@@ -28,14 +28,22 @@ class Overwritten:
 
     over: dict[Position, dict[int, Patch]] = field(default_factory=dict)
     """By place of a value, the patches that took it out of a layer, by their order."""
+    gone: dict[int, tuple[Node, dict[int, Patch]]] = field(default_factory=dict)
+    """By identity of a node, which must stay, the patches that took all of it away."""
     live: set[Position] = field(default_factory=set)
+    _taken: dict[Position, list[dict[int, Patch]]] = field(default_factory=dict)
+    """By place of a value, the patches that took what is around it."""
     _seen: dict[tuple[int, int], Node] = field(default_factory=dict)
     """By identity, which must stay, and by order of the patch: instances share their templates."""
 
-    def note(self, before: Node, patch: Patch, after: Node | None = None) -> None:
-        """Note what is not there any more once a patch made this of a node, or took it away."""
+    def take(self, node: Node, patch: Patch) -> None:
+        """Note that a patch takes all of a node away."""
+        self.gone.setdefault(id(node), (node, {}))[1][patch.order] = patch
+
+    def note(self, before: Node, patch: Patch, after: Node) -> None:
+        """Note what is not there any more once a patch made this of a node."""
         if self._is_new(before, patch.order):
-            kept = {*_values(after)} if after else set()
+            kept = {*_values(after)}
             for at in _values(before):
                 if at.source == patch.position.source and at not in kept:
                     self.over.setdefault(at, {})[patch.order] = patch
@@ -54,6 +62,10 @@ class Overwritten:
 
     def report(self, patch: Patch, report: Report) -> None:
         """Say what of a patch is nowhere any more."""
+        for node, patches in self.gone.values():
+            for at in _values(node):
+                self._taken.setdefault(at, []).append(patches)
+        self.gone.clear()
         found: dict[tuple[int, ...], list[Entry]] = {}
         takers: dict[int, Patch] = {}
         waiting = [*reversed(patch.entries.values())]
@@ -73,12 +85,14 @@ class Overwritten:
 
     def _takers(self, node: Node) -> dict[int, Patch]:
         """Return the patches that took all that a node says, by order, if none of it lives."""
-        found: dict[int, Patch] = {}
+        groups: dict[int, dict[int, Patch]] = {}
         for at in _values(node):
-            if at in self.live or at not in self.over:
+            by = [*self._taken.get(at, ()), *([self.over[at]] if at in self.over else ())]
+            if at in self.live or not by:
                 return {}
-            found |= self.over[at]
-        return found
+            groups |= {id(group): group for group in by}
+        found = {order: patch for group in groups.values() for order, patch in group.items()}
+        return {o: p for o, p in found.items() if p.position.source == node.position.source}
 
     def _is_new(self, node: Node, order: int) -> bool:
         """Tell whether this is asked for the first time."""

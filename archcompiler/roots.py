@@ -83,7 +83,7 @@ def _head(edits: Edits, head: Head, patch: Patch, before: tuple[Patch, ...]) -> 
         edits.born[part] = patch.order
         edits.missing.take(patch, before, kept=("from", *HEAD_KEYS))
     if patch.verb == "remove":
-        edits.overwritten.note(head.node, patch)
+        edits.overwritten.take(head.node, patch)
         return None
     if patch.verb == "set" and not {"layers", "branches"}.isdisjoint(patch.entries):
         edits.born[part] = patch.order
