@@ -60,7 +60,7 @@ class Missing:
             "`{after: NAME, insert: ...}` adds another"
         )
 
-    def is_void(self, patch: Patch, heads: Sequence[str]) -> bool:
+    def is_void(self, patch: Patch, heads: Collection[str]) -> bool:
         """Tell whether what a patch addresses was replaced or removed by what comes later.
 
         A later patch of the same file should not do so: that is a mistake in one of them.

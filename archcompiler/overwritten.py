@@ -7,13 +7,13 @@ instance and live in another.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from archcompiler.blame import edit_row
 from archcompiler.errors import Report, listed
 from archcompiler.position import Position
-from archcompiler.source import Entry, Mapping, Node, Sequence
+from archcompiler.source import Entry, Mapping, Node, Scalar, Sequence
 from archcompiler.spec import Layer, Patch
 
 LISTS = ("layers", "branches")
@@ -60,8 +60,11 @@ class Overwritten:
             if layer.repeat is None:
                 self.keep(layer.node)
 
-    def report(self, patch: Patch, report: Report) -> None:
-        """Say what of a patch is nowhere any more."""
+    def report(self, patch: Patch, renamed: Collection[str], report: Report) -> None:
+        """Say what of a patch is nowhere any more.
+
+        A name may stand in between, so that something else can have the one of what is `renamed`.
+        """
         for node, patches in self.gone.values():
             for at in _values(node):
                 self._taken.setdefault(at, []).append(patches)
@@ -72,7 +75,8 @@ class Overwritten:
         waiting += [Entry("", patch.position, patch.content)] if patch.content else []
         while waiting:
             entry = waiting.pop()
-            if by := self._takers(entry.node):
+            by = self._takers(entry.node)
+            if by and not (entry.key == "name" and _gives(by.values(), renamed)):
                 takers |= by
                 found.setdefault(tuple(sorted(by)), []).append(entry)
             elif isinstance(entry.node, Mapping):
@@ -99,6 +103,12 @@ class Overwritten:
         known = (id(node), order) in self._seen
         self._seen[id(node), order] = node
         return not known
+
+
+def _gives(patches: Iterable[Patch], names: Collection[str]) -> bool:
+    """Tell whether patches give one of the names."""
+    given = (patch.entries["name"].node for patch in patches if "name" in patch.entries)
+    return any(isinstance(node, Scalar) and node.text in names for node in given)
 
 
 def _report(entries: list[Entry], takers: list[Patch], report: Report) -> None:

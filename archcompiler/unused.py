@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Set
 
 from archcompiler.containers import Containers
 from archcompiler.edits import Edits
@@ -33,7 +33,7 @@ def report_unused(
     """
     unused = [name for name in spec.blocks if name not in containers.used_blocks]
     edits.missing.lost = Lost(spec, edits.missing.away)
-    notes = _patches(edits, paths, unused, report)
+    notes = _patches(edits, paths, unused, containers.references.failed, report)
     if any(found.severity == "error" for found in report.diagnostics):
         return notes
     for block in unused:
@@ -86,13 +86,18 @@ def _given_everywhere(edits: Edits, containers: Containers) -> Iterator[tuple[st
                     yield block, name, position
 
 
-def _patches(edits: Edits, paths: Paths, blocks: Collection[str], report: Report) -> int:
+def _patches(
+    edits: Edits, paths: Paths, blocks: Collection[str], failed: Set[str], report: Report
+) -> int:
     """Report patches to layers that there are not, and what later ones leave nothing of.
 
     What a base patches and its own variant does not have any more is a note; in one of the
-    `blocks` that nothing uses any more, it is void. Returns how many notes there are.
+    `blocks` that nothing uses any more, it is void; inside of what `failed`, nobody knows. Returns
+    how many notes there are.
     """
-    heads = [part.partition("/")[2] for part in edits.born if part.startswith("heads/")]
+    heads = {part.partition("/")[2] for part in edits.born if part.startswith("heads/")}
+    renamed = {p.path.rpartition("/")[2] for p in edits.patches if "name" in p.entries}
+    broken = any(found.severity == "error" for found in report.diagnostics)
     missing, notes = edits.missing, 0
     for patch in edits.patches:
         inherited = patch.position.source in edits.bases
@@ -103,12 +108,12 @@ def _patches(edits: Edits, paths: Paths, blocks: Collection[str], report: Report
         elif idle or missing.is_void(patch, heads):
             continue
         elif patch.order in edits.used:
-            if not inherited:
-                edits.overwritten.report(patch, report)
+            if not inherited and not broken:
+                edits.overwritten.report(patch, renamed, report)
         elif inherited:
             missing.note(patch, report)
             notes += 1
-        else:
+        elif not failed or (first != "blocks" and failed.isdisjoint(patch.path.split("/"))):
             missing.report(patch, paths, blocks, report)
     return notes
 
