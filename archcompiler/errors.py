@@ -143,6 +143,11 @@ def listed(phrases: Sequence[str], last: str = "and") -> str:
     return f"{', '.join(phrases[:-1])} {last} {phrases[-1]}"
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a count with its noun, such as `1 end point`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 class WrongValue(ValueError):
     """Raised by the parsers below; the adapter's sentence says what was expected, `hint` more."""
 

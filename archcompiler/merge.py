@@ -150,7 +150,7 @@ def _named(base: Entry, entry: Entry, what: str, report: Report) -> Entry:
         else:
             report.error(
                 "E318",
-                f"null removes, and the base has no {what} `{name}`",
+                f"null removes, and there is no {what} `{name}` to remove",
                 item.position,
                 hint=spaced(name, base.node.entries) or did_you_mean(name, base.node.entries),
             )
@@ -164,10 +164,16 @@ def _defaults(base: Entry, entry: Entry, report: Report) -> Entry:
     merged = {}
     for op, item in entry.node.entries.items():
         below = base.node.entries.get(op)
-        both = below and isinstance(below.node, Mapping) and isinstance(item.node, Mapping)
-        merged[op] = _named(below, item, f"`{op}` default", report) if below and both else item
+        below = below if below and isinstance(below.node, Mapping) else empty(item)
+        both = isinstance(item.node, Mapping)
+        merged[op] = _named(below, item, f"`{op}` default", report) if both else item
     node = Mapping(merged, entry.node.position)
-    return _named(base, Entry(entry.key, entry.position, node), "defaults of", report)
+    return _named(base, Entry(entry.key, entry.position, node), "default of", report)
+
+
+def empty(entry: Entry) -> Entry:
+    """Return an entry that says nothing yet under the key of another."""
+    return Entry(entry.key, entry.position, Mapping({}, entry.position))
 
 
 def is_null(node: Node) -> bool:

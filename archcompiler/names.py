@@ -58,8 +58,10 @@ def problem(name: str) -> str | None:
         return f"`{name}` is a word of Python"
     if name in LANGUAGE:
         return f"`{name}` is a word of the language"
-    if name in TORCH_ATTRIBUTES or name in EMITTED:
+    if name in TORCH_ATTRIBUTES:
         return f"`{name}` is an attribute of every torch module"
+    if name in EMITTED:
+        return f"`{name}` is a word of the emitted code"
     if name.lower() in WINDOWS:
         return f"`{name}` is the name of a device on Windows"
     return None

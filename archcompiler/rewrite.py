@@ -58,6 +58,8 @@ def over(
         if keys is not None and key not in keys:
             continue
         if not merge.is_null(entry.node) or key in BY_KEY:
+            merges = key in merge.NAMED or key == "defaults"
+            below = below or (merge.empty(entry) if merges else None)
             found[key] = merge.merged(below, entry, report) if below else entry
         elif below:
             del found[key]

@@ -20,7 +20,7 @@ from archcompiler.names import IDENTIFIER
 from archcompiler.op import attributes
 from archcompiler.ops import BY_KEY, OPS
 from archcompiler.position import Position
-from archcompiler.source import MAX_DEPTH, Entry, Mapping, Node, Scalar
+from archcompiler.source import MAX_DEPTH, Entry, Mapping, Node, Scalar, Sequence
 from archcompiler.spec import (
     CONTAINERS,
     Attribute,
@@ -202,6 +202,17 @@ class Validator(Layers):
 
     # Patches
 
+    def _sets_something(self, entries: dict[str, Entry]) -> None:
+        """Report keys of a `set` that have nothing below them."""
+        for entry in entries.values():
+            inner = [entry]
+            if entry.key == "defaults" and isinstance(entry.node, Mapping):
+                inner += entry.node.entries.values()
+            for one in inner:
+                if isinstance(one.node, Mapping) and not one.node.entries:
+                    message = f"`{one.key}` says nothing here, and so sets nothing"
+                    self.report.error("E211", message, one.position, hint="fill it, or drop it")
+
     def patch(self, node: Node, order: int) -> Patch | None:
         """Check the form of a patch; what it brings in is checked where it is applied."""
         if not isinstance(node, Mapping):
@@ -235,6 +246,7 @@ class Validator(Layers):
                     hint=f"add what to set: `{{set: {path or 'PATH'}, kernel: 3}}`",
                 )
                 return None
+            self._sets_something(found)
             content = None
         else:
             word = CONTENT.get(verb.key)
@@ -254,6 +266,9 @@ class Validator(Layers):
                 )
                 return None
             content = brought[word].node if word else None
+            if word == "insert" and isinstance(content, Sequence) and not content.items:
+                message = f"this patch inserts nothing {verb.key} `{path}`"
+                self.report.error("E211", message, content.position, hint="fill it, or drop it")
             found = {}
         if path is None:
             return None

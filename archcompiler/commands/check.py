@@ -17,7 +17,7 @@ from archcompiler.commands.common import (
 )
 from archcompiler.compiler import compile_file, draft_file
 from archcompiler.diagnostics import WIDTH, Format, documented, put, report, room, say
-from archcompiler.errors import ArchcError, Diagnostic
+from archcompiler.errors import ArchcError, Diagnostic, counted
 from archcompiler.escape import json_document
 from archcompiler.fields import Size, macs_text, shape_text
 from archcompiler.ir import Network
@@ -150,7 +150,7 @@ def told(network: Network, columns: int, width: int = 0) -> str:
         f"{network.name:<{width}}  {shape_text(network.input.shape)} -> "
         f"{output.name} {shape_text(output.node.output.shape)}"
     )
-    rest = (macs_text(used.macs), f"{len(network.end_points)} end points")
+    rest = (macs_text(used.macs), counted(len(network.end_points), "end point"))
     line = _GAP.join((head, weights, *rest))
     if len(line) <= columns:
         return line

@@ -9,7 +9,7 @@ import click
 
 from archcompiler.commands.common import all_networks, located, spec_argument
 from archcompiler.diagnostics import report, say
-from archcompiler.errors import USAGE_OR_ENVIRONMENT, ArchcError, Diagnostic, Row
+from archcompiler.errors import USAGE_OR_ENVIRONMENT, ArchcError, Diagnostic, Row, counted
 from archcompiler.ir import Network
 from archcompiler.lock import is_ours, lock_path, read, to_text
 from archcompiler.lock_drift import drift
@@ -75,7 +75,7 @@ def _check(path: Path, spec: Path, network: Network) -> None:
 
 def _write(path: Path, spec: Path, network: Network) -> None:
     text = to_text(network, spec.name)
-    what = f"{len(network.end_points)} end points"
+    what = counted(len(network.end_points), "end point")
     try:
         found = fingerprint(path)
         if found == NOT_A_FILE:
