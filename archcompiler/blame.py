@@ -18,6 +18,9 @@ UNSETS = ("E306", "E307", "E309")
 OF_SIZES = ("E404", "E411")
 """Errors for maps that are too small or too large: the input may be the cause."""
 
+OF_ITS_FILE = ("E318",)
+"""Errors of patches, which only the file with the patches can mend, be it a base or not."""
+
 MOST_LIKELY = 3
 """So many patches are named that may be behind an error."""
 
@@ -70,7 +73,8 @@ class Blame:
         named = {row.position for row in rows}
         own = tuple(row for row in found.rows if row.value or row.position not in named)
         if hint and found.position and found.position.source in self.bases and self.extends:
-            hint = _elsewhere(hint, self.extends)
+            at_fault = found.position if found.code in OF_ITS_FILE else self.extends
+            hint = _elsewhere(hint, at_fault.source)
         found = dataclasses.replace(found, rows=own)
         places += [row.position for row in rows if row.position]
         if places and self.extends and all(p.source in self.bases for p in places):
@@ -98,10 +102,10 @@ class Blame:
         return tuple(near[:MOST_LIKELY]) or others
 
 
-def _elsewhere(hint: str, extends: Position) -> str:
-    """Return a hint for what a spec extends as one for the spec itself: a base stays as it is."""
+def _elsewhere(hint: str, file: Source) -> str:
+    """Return a hint for what a spec extends as one for a file: mostly the spec's own."""
     hint = _HERE.sub("say it once: ", hint)
-    return f"in {extends.source.shown}: {hint}" if _DO.match(hint) else hint
+    return f"in {file.shown}: {hint}" if _DO.match(hint) else hint
 
 
 _HERE = re.compile(r"^add `[^`]*` here, or once: ")

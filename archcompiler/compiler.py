@@ -66,9 +66,13 @@ def compile_node(
         documents = merge(chain(node, path))
         draft = expand(validate(documents), assignments)
         network, report = infer(draft, source)
-    if path is not None and _is_shipped(path):
-        network = dataclasses.replace(network, shipped=True)
-    return Compiled(network, report.notes)
+    return Compiled(_known(network, path), report.notes)
+
+
+def _known(network: Network, path: Path | None) -> Network:
+    """Return a network that knows whether the file it is from comes with archc."""
+    shipped = path is not None and _is_shipped(path)
+    return dataclasses.replace(network, shipped=True) if shipped else network
 
 
 def _is_shipped(path: Path) -> bool:
@@ -85,6 +89,7 @@ class Trace:
     spec: Spec
     draft: DraftNetwork
     network: Network
+    notes: tuple[Diagnostic, ...]
 
 
 def trace_file(path: Path, assignments: Sequence[Assignment] = ()) -> Trace:
@@ -92,8 +97,8 @@ def trace_file(path: Path, assignments: Sequence[Assignment] = ()) -> Trace:
     with _collector_paused():
         spec = validate(merge(chain(load(path), path)))
         draft = expand(spec, assignments)
-        network, _ = infer(draft, path.name)
-    return Trace(spec, draft, network)
+        network, report = infer(draft, path.name)
+    return Trace(spec, draft, _known(network, path), report.notes)
 
 
 def draft_file(path: Path, assignments: Sequence[Assignment] = ()) -> DraftNetwork:

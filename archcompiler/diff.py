@@ -137,13 +137,13 @@ class _Diff:
     only: set[Item] = field(default_factory=set)
     """Items that only one side has; what is inside them, nothing outside can read."""
     layers: list[Difference] = field(default_factory=list)
+    beyond: dict[Item, Source] = field(default_factory=dict)
+    """What is read through items that only one side has."""
 
     def compare(self) -> None:
-        roots = [
-            self.settle(match(self.old.trunk, self.new.trunk)),
-            self.settle(match(self.old.heads, self.new.heads)),
-        ]
-        for root in roots:
+        trunk = self.settle(match(self.old.trunk, self.new.trunk))
+        heads = self.settle(match(self.old.heads, self.new.heads))
+        for root in (trunk, heads):
             self.compare_lists(root, None)
 
     def settle(self, found: Matched) -> Matched:
@@ -254,10 +254,12 @@ class _Diff:
 
     def find_read(self, value: Value, side: Items) -> Source:
         """Return what gives a value, seen through what only one side has."""
-        item, inside = side.source(value)
-        while item in self.only:
-            item, inside = side.source(item.node.inputs[0])
-        return item, inside
+        source, passed = side.source(value), list[Item]()
+        while (item := source[0]) in self.only:
+            passed.append(item)
+            source = self.beyond.get(item) or side.source(item.node.inputs[0])
+        self.beyond |= dict.fromkeys(passed, source)
+        return source
 
 
 def _branch_pairs(a: Item, b: Item) -> list[tuple[Branch, Branch]]:

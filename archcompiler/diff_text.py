@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from archcompiler.diagnostics import WIDTH, show
@@ -113,7 +114,11 @@ def _said_once(found: Diff) -> tuple[list[_Said], list[_Block]]:
     for (what, change), groups in wide.items():
         paths = tuple(sorted((d.path for g in groups for d in g), key=order.__getitem__))
         together.setdefault((what, paths), []).append(change)
-    many = [_many(found, what, paths, changes) for (what, paths), changes in together.items()]
+    counts = {what: Counter(found.ops.get(what, ())) for what in {what for what, _ in together}}
+    many = [
+        _many(what, paths, changes, found.ops.get(what, ()), counts[what])
+        for (what, paths), changes in together.items()
+    ]
     return layers, many
 
 
@@ -185,15 +190,27 @@ def _sum(figures: Sequence[Figures | None]) -> Figures | None:
     )
 
 
-def _many(found: Diff, what: str, paths: tuple[str, ...], changes: list[Change]) -> _Block:
-    every = found.ops.get(what, ())
-    others = [path for path in every if path not in set(paths)]
+def _many(
+    what: str,
+    paths: tuple[str, ...],
+    changes: list[Change],
+    every: Sequence[str],
+    counts: Mapping[str, int],
+) -> _Block:
+    """Say changes of many layers, and of how many of their op; `counts` are those of `every`.
+
+    There may be many such changes: only one that leaves few layers out looks at all the others.
+    """
+    named = set(paths)
+    others = len(every) - sum(counts.get(path, 0) for path in named)
     if not others:
         where = f"in all {len(paths)} {what} layers"
     else:
         where = f"in {len(paths)} of the {len(every)} {what} layers"
-        few = len(others) <= MOST_EXCEPTED
-        where += f", all but {listed(others)}" if few else f": {_named(paths)}"
+        if others <= MOST_EXCEPTED:
+            where += f", all but {listed([p for p in every if p not in named])}"
+        else:
+            where += f": {_named(paths)}"
     return _Block((*map(_change, changes), f"  {where}"))
 
 

@@ -27,13 +27,23 @@ def as_expression(text: str) -> str | None:
 def shell_expression(line: str, column: int) -> tuple[int, str] | None:
     """Return the column of a `${w}` in a line, up to a column, and a hint how it is written."""
     for found in _SHELL.finditer(line):
-        text = found[0]
-        while text and text.count("}") > text.count("{"):  # closes what is around it
-            text = text[: text.rindex("}")].rstrip()
-        meant = as_expression(text)
+        meant = as_expression(_closed(found[0]))
         if meant and found.start() < column:
             return found.start() + 1, f"write `{meant}`"
     return None
+
+
+def _closed(text: str) -> str:
+    """Return a text without the braces at its end that close what is around it."""
+    end, open_ends = len(text), text.count("}") - text.count("{")
+    for at in range(len(text) - 1, -1, -1):
+        if open_ends <= 0:
+            break
+        if text[at] == "}":
+            end, open_ends = at, open_ends - 1
+        elif text[at] == "{":
+            open_ends += 1
+    return text[:end].rstrip()
 
 
 _SIGNS = {

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from archcompiler.addresses import Addresses
-from archcompiler.compiler import trace_file
+from archcompiler.compiler import Trace, trace_file
 from archcompiler.errors import ArchcError, Diagnostic, Row, nearest
 from archcompiler.expand import expand
 from archcompiler.fields import shape_text
@@ -24,15 +24,19 @@ MOST_SHOWN = 5
 """So many end points that drifted are shown; more are only counted."""
 MOST_TRIED = 6
 """So many patches of a layer are left out in turn, to see which of them matter."""
+MOST_CAUSES = 5
+"""So many of those that matter are shown; more are only counted."""
+MOST_EXPANDED = 20_000
+"""So many layers are expanded for that in all: a network of as many is tried but once."""
 
 
-def drift(network: Network, lock: Lock, spec: Path) -> list[Diagnostic]:
+def drift(network: Network, lock: Lock, spec: Path, trace: Trace | None = None) -> list[Diagnostic]:
     """Return one E605 for each end point that left its lock, first causes only.
 
     What differs because something before it does is counted in the hint. `spec` is the file that
-    the network was compiled from.
+    the network was compiled from; without its `trace`, it may be compiled again.
     """
-    found = _Drift(network=network, lock=lock, spec=spec)
+    found = _Drift(network=network, lock=lock, spec=spec, trace=trace)
     problems = [*found.input(), *found.names(), *found.figures()]
     if not problems and not found.behind:
         problems += found.totals()
@@ -55,6 +59,7 @@ class _Drift:
     network: Network
     lock: Lock
     spec: Path
+    trace: Trace | None
     behind: int = 0
     off: set[Value] = field(default_factory=set)
     """Values whose shapes are not as locked, or come from such."""
@@ -63,6 +68,8 @@ class _Drift:
     _places: Addresses | None = None
     _without: dict[frozenset[int], dict[str, Figures]] = field(default_factory=dict)
     """By the orders of patches that are left out, the figures of the network without them."""
+    _trials: int | None = None
+    """How many more networks may be made with patches left out; None before it is known."""
 
     def place(self, key: str) -> Position:
         """Return where the spec says `key`; the beginning where it leaves that to another spec."""
@@ -73,23 +80,34 @@ class _Drift:
     def patches(self, layer: Layer, name: str, locked: Figures) -> list[Row]:
         """Return the patches of a layer, or of what is inside it, without which it is as locked.
 
-        Where leaving out one of them, or all from one on, does not give that, return the last.
+        Where leaving out one of them, or all from one on, does not give that, return the last; so,
+        too, where the network is too large to try.
         """
-        places = self._places = self._places or _addresses(self.spec)
+        places = self._places = self._places or self._addresses()
         found = {p.order: p for node in layer.walk() for p in places.changes(node.path)}
         orders = sorted(found)[-MOST_TRIED:]
         alone = ([order] for order in reversed(orders))
         from_one_on = (orders[start:] for start in range(len(orders) - 2, -1, -1))
         tried = (some for some in (*alone, *from_one_on) if self.without(some, name) == locked)
         causes = next(tried, orders[-1:])
-        rows = [_row("patched", found[o].path, found[o].position) for o in causes]
-        return rows[-MOST_SHOWN:]
+        shown = [found[order] for order in causes[-MOST_CAUSES:]]
+        rows = [_row("patched", patch.path, patch.position) for patch in shown]
+        more = len(causes) - len(shown)
+        return [Row(label="patched", value=f"by {more} more, before"), *rows] if more else rows
 
     def without(self, orders: Iterable[int], name: str) -> Figures | None:
-        """Return the figures of an end point without some of the patches, if it has any then."""
+        """Return the figures of an end point without some of the patches, if it has any then.
+
+        That is not known where too much was tried already.
+        """
         left_out = frozenset(orders)
         if left_out not in self._without:
             assert self._places is not None
+            if self._trials is None:
+                self._trials = MOST_EXPANDED // sum(1 for _ in self.network.walk())
+            if not self._trials:
+                return None
+            self._trials -= 1
             spec = self._places.spec
             kept = tuple(p for p in spec.patches if p.order not in left_out)
             made: dict[str, Figures] = {}
@@ -98,6 +116,10 @@ class _Drift:
                 made = figures(network)
             self._without[left_out] = made
         return self._without[left_out].get(name)
+
+    def _addresses(self) -> Addresses:
+        trace = self.trace or trace_file(self.spec)
+        return Addresses(trace.spec, trace.draft)
 
     def input(self) -> Iterator[Problem]:
         locked, shape = self.lock.input, self.network.input.shape
@@ -192,11 +214,6 @@ class _Drift:
             _row("the lock", _counts(locked.value), locked.position),
         ]
         return f"the totals{mode} are not those of the lock", place, rows
-
-
-def _addresses(spec: Path) -> Addresses:
-    trace = trace_file(spec)
-    return Addresses(trace.spec, trace.draft)
 
 
 def _says(now: Figures, locked: Figures) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from archcompiler.errors import Report, did_you_mean, one_of
+from archcompiler.blame import edit_row
+from archcompiler.errors import Report, Row, did_you_mean, one_of
 from archcompiler.spec import Spec, removed
 
 
@@ -20,11 +21,13 @@ def output(spec: Spec, report: Report) -> str:
                 hint=f"say it at the top: `output: {evaluated[0]}`",
             )
         elif not evaluated:
+            left = "every head is training-only" if heads else "no head is left"
             report.error(
                 "E313",
-                "every head is training-only, so nothing is the output",
-                heads[0].name.position,
-                hint="add a head without `training_only`",
+                f"{left}, so nothing is the output",
+                heads[0].name.position if heads else spec.position,
+                rows=_removed(spec),
+                hint="add a head without `training_only`" if heads else "add one under `heads:`",
             )
         return evaluated[0] if evaluated else ""
     if wanted.text not in evaluated:
@@ -43,3 +46,13 @@ def output(spec: Spec, report: Report) -> str:
             ),
         )
     return wanted.text
+
+
+def _removed(spec: Spec) -> tuple[Row, ...]:
+    """Return the patches that removed heads."""
+    left = {head.name.text for head in spec.heads}
+    return tuple(
+        edit_row(patch)
+        for patch in spec.patches
+        if patch.verb == "remove" and f"heads/{patch.path}" in spec.born and patch.path not in left
+    )

@@ -36,8 +36,11 @@ class Target:
 
 
 def find(spec: Spec, words: Sequence[str]) -> Target | None:
-    """Return what words mean that name a layer, then an attribute; None where they do not."""
-    places = Texts(spec)
+    """Return what words mean that name a layer, then an attribute; None where they do not.
+
+    Empty words are left out, as between the slashes of `blocks//cell`.
+    """
+    places, words = Texts(spec), [word for word in words if word]
     for end in range(len(words), 0, -1):
         path = "/".join(words[:end])
         there = [places.written[a] for a in reversed(places.of(path)) if a in places.written]
@@ -110,6 +113,11 @@ def _assignment(spec: Spec, target: str, value: str) -> str | None:
     meant = find(spec, inner)
     if meant:
         shown = ".".join((meant.path, *(meant.keys or ("end_point",))))
+        block = spec.blocks.get(meant.path.removeprefix("blocks/"))
+        if not meant.keys and block and meant.path.startswith("blocks/"):
+            if block.params:
+                return f"say which parameter, as `{meant.path}.params.{next(iter(block.params))}=3`"
+            return f"a block has defaults: `{meant.path}.defaults.conv.padding=same`"
         if not meant.keys:
             return f"say which attribute of the layer, as `{shown}=true`"
         return f"write `{shown}={value}`" if shown != target else None

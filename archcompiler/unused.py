@@ -78,7 +78,8 @@ def _given_everywhere(edits: Edits, containers: Containers) -> Iterator[tuple[st
         params = patch.entries.get("params")
         own = patch.position.source not in edits.bases
         if own and first == "blocks" and params and isinstance(params.node, Mapping):
-            known = containers.spec.blocks[block].params
+            found = containers.spec.blocks.get(block)
+            known = found.params if found else {}
             for name, entry in params.node.entries.items():
                 position = entry.node.position
                 taken = position in containers.scopes.defaulted

@@ -13,6 +13,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from click.testing import CliRunner, Result
 from archcompiler.cli import main
 from archcompiler.compiler import compile_file, compile_node
 from archcompiler.diff import diff
+from archcompiler.diff_items import Items
 from archcompiler.diff_text import to_text
 from archcompiler.errors import ArchcError
 from archcompiler.ir import Network
@@ -176,6 +178,56 @@ def test_very_many_unnamed_layers_are_laid_side_by_side_in_order() -> None:
     )
     kinds = Counter(d.kind for d in diff(one, other).layers)
     assert kinds == {"changed": 101, "added": 1}
+
+
+def network_of(body: str, heads: str = "{Logits: [global_avg_pool]}") -> Network:
+    start = "archc: 1\nname: x\ninput: 8x8x3\ndefaults: {conv: {padding: same, kernel: 1}}\n"
+    stem = "stem: {conv: 4, name: S}\nbody:\n"
+    return compile_node(
+        parse(f"{start}{stem}{body}heads: {heads}\n", "x.yaml"), source="x.yaml"
+    ).network
+
+
+class Hashed(str):
+    """A path that counts how often it is looked up."""
+
+    count = 0
+
+    def __hash__(self) -> int:
+        Hashed.count += 1
+        return super().__hash__()
+
+
+@pytest.mark.parametrize("alike", [4, 400])
+def test_the_text_takes_a_few_looks_at_each_layer(alike: int) -> None:
+    """Changes in four layers each are many, and one in all of them has long lists of paths."""
+    one, other = (
+        network_of(
+            "".join(f"  - {{conv: {2 * (n // alike) + k}, name: C{n}}}\n" for n in range(400))
+        )
+        for k in (1, 2)
+    )
+    found = diff(one, other)
+    found = replace(
+        found,
+        layers=tuple(replace(d, path=Hashed(d.path)) for d in found.layers),
+        ops={what: tuple(map(Hashed, paths)) for what, paths in found.ops.items()},
+    )
+    Hashed.count = 0
+    assert f"in {alike} of the 401 conv layers" in to_text(found, "a", "b")
+    assert Hashed.count < 20 * 400
+
+
+def test_a_chain_that_went_is_looked_through_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Here all of 60 heads read what was behind 60 layers that are gone."""
+    heads = f"{{{', '.join(f'H{n}: {{activate: relu}}' for n in range(60))}}}\noutput: H0"
+    gone = "".join(f"  - {{conv: 4, name: C{n}}}\n" for n in range(60))
+    one, other = network_of(gone, heads), network_of("  - {conv: 5, name: D}\n", heads)
+    reads, source = [], Items.source
+    monkeypatch.setattr(Items, "source", lambda side, v: reads.append(v) or source(side, v))
+    found = diff(one, other)
+    assert not any(d.what == "activate" for d in found.layers)
+    assert len(reads) < 300
 
 
 @pytest.mark.parametrize(("columns", "wide"), [("100", True), ("80", False), ("40", False)])

@@ -48,6 +48,7 @@ MADE: dict[str, Callable[[], bytes]] = {
     "010_brackets_by_the_million": lambda: b"[" * 1_000_000,
     "010_maps": lambda: b"".join(b"%sa:\n" % (b" " * n) for n in range(DEEP)),
     "010_flow_maps": lambda: b"{a: " * 100_000,
+    "010_closing_braces": lambda: b"archc: 1\na: {b: ${" + b"}" * 200_000 + b", c: 1}\n",
     "010_sequences": lambda: b"- " * 100_000,
     "013_nul": lambda: GOOD.encode().replace(b"small", b"sm\0all"),
     "013_escape": lambda: GOOD.encode().replace(b"small", b"sm\x1ball"),

@@ -318,3 +318,48 @@ def test_only_the_patches_that_matter_are_told(
         file.write(patches(after))
     first = run("check", "mine.yaml").stdout.split("error[E605]")[1]
     assert [int(n) for n in re.findall(r"\n   patched .*mine.yaml:(\d+)", first)] == told
+
+
+MANY = ("kernel: 3", "stride: 1", "activation: relu", "dilation: 1", "bias: true", "groups: 1")
+
+
+@pytest.mark.parametrize(("layers", "trials"), [(1_000_000, 55), (100, 4), (20, 0)])
+def test_trials_are_fewer_the_more_layers_there_are(
+    layers: int, trials: int, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Five end points differ, and none is as locked without some of its six patches."""
+    heads = "".join(
+        f"  H{n}: {{layers: [{{conv: 4, kernel: 1, name: c}}, global_avg_pool]}}\n"
+        for n in range(5)
+    )
+    patches = "".join(f"  - {{set: H{n}/c, {change}}}\n" for n in range(5) for change in MANY)
+    spec = (
+        "archc: 1\nname: mine\ninput: 8x8x4\noutput: H0\ndefaults: {conv: {padding: same}}\n"
+        "stem: [{conv: 4, kernel: 1, name: S}]\nbody: [{max_pool: 3, stride: 1, padding: same, "
+        f"repeat: 9}}]\nheads:\n{heads}patch:\n{patches}"
+    )
+    Path("mine.yaml").write_text(spec, "utf-8")
+    assert run("lock", "mine.yaml").exit_code == 0
+    Path("mine.yaml").write_text(
+        spec.replace("{conv: 4, kernel: 1, name: c}", "{conv: 8, kernel: 1, name: c}"), "utf-8"
+    )
+    expand, made = lock_drift.expand, []
+    monkeypatch.setattr(lock_drift, "expand", lambda spec: made.append(spec) or expand(spec))
+    monkeypatch.setattr(lock_drift, "trace_file", None)  # what check compiled is passed on
+    monkeypatch.setattr(lock_drift, "MOST_EXPANDED", layers)
+    found = run("check", "mine.yaml").stdout
+    assert len(made) == trials, found
+    assert found.count("\n   patched ") == 5  # the last of each
+    assert "H4/c" in found
+
+
+def test_patches_that_are_not_told_are_counted(folder: Path) -> None:
+    Path("mine.yaml").write_text("archc: 1\nname: mine\nextends: good.yaml\n", "utf-8")
+    assert run("lock", "mine.yaml").exit_code == 0
+    changes = ("conv: 24", "kernel: 5", *MANY[2:])
+    with Path("mine.yaml").open("a", encoding="utf-8") as file:
+        file.write("patch:\n" + "".join(f"  - {{set: Conv_1, {one}}}\n" for one in changes))
+    first = run("check", "mine.yaml").stdout.split("error[E605]")[1]
+    told = [line for line in first.splitlines() if line.startswith("   patched ")]
+    assert told.pop(0).endswith(" by 1 more, before")
+    assert [line.rpartition(":")[2] for line in told] == ["6", "7", "8", "9", "10"]

@@ -15,7 +15,7 @@ from archcompiler.commands.common import (
     spec_argument,
     told_apart,
 )
-from archcompiler.compiler import compile_file, draft_file
+from archcompiler.compiler import Compiled, Trace, compile_file, draft_file, trace_file
 from archcompiler.diagnostics import WIDTH, Format, documented, put, report, room, say
 from archcompiler.errors import ArchcError, Diagnostic, counted
 from archcompiler.escape import json_document
@@ -91,10 +91,13 @@ def command(words: tuple[str, ...], span: str | None, form: Format) -> None:
 def _check(path: Path, found: Located) -> _Checked:
     """Compile a spec, and hold it to its lock; that binds the spec as written, without changes."""
     try:
-        compiled = compile_file(path, found.assignments)
-        if not found.assignments and os.path.lexists(lock_path(path)):
-            if drifted := drift(compiled.network, read(path), path):
-                raise ArchcError(*compiled.notes, *drifted)
+        compiled: Compiled | Trace
+        if found.assignments or not os.path.lexists(lock_path(path)):
+            compiled = compile_file(path, found.assignments)
+        else:
+            compiled = trace = trace_file(path)
+            if drifted := drift(trace.network, read(path), path, trace):
+                raise ArchcError(*trace.notes, *drifted)
     except ArchcError as error:
         return _Checked(None, error.diagnostics, error.exit_code)
     return _Checked(compiled.network, compiled.notes)
