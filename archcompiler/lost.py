@@ -12,7 +12,7 @@ from archcompiler.targets import SECTIONS, find
 from archcompiler.texts import Texts
 from archcompiler.validate import TOP
 
-MOST_NAMED = 6
+_MOST_NAMED = 6
 """So many names of what there is are listed in a hint."""
 
 
@@ -121,9 +121,9 @@ def _near(path: str, known: _Lines) -> str | None:
             names: dict[str, None] = {}
             for inner in known.inside(start):
                 names[inner.partition("/")[0]] = None
-                if len(names) > MOST_NAMED:
+                if len(names) > _MOST_NAMED:
                     break
-            more = ", ..." if len(names) > MOST_NAMED else ""
-            return f"`{start[:-1]}` has {', '.join([*names][:MOST_NAMED])}{more}"
+            more = ", ..." if len(names) > _MOST_NAMED else ""
+            return f"`{start[:-1]}` has {', '.join([*names][:_MOST_NAMED])}{more}"
     near = nearest(path, known.inside(""))
     return f"did you mean `{near}`?" if near else None
