@@ -20,8 +20,10 @@ from archcompiler.lock import EVALUATION, Figures
 
 MANY = 4
 """A change of so many layers, not counting uses of one block, is said once."""
-MOST_NAMED = 6
-MOST_EXCEPTED = 3
+_MOST_NAMED = 6
+"""So many layers with one change are listed; of more, the first three."""
+_MOST_EXCEPTED = 3
+"""A change of all layers but so many names these instead."""
 _TITLES = {"removed": "Removed", "added": "Added", "renamed": "Renamed", "changed": "Changed"}
 _GAP = "  "
 _NARROWEST = 24
@@ -207,7 +209,7 @@ def _many(
         where = f"in all {len(paths)} {what} layers"
     else:
         where = f"in {len(paths)} of the {len(every)} {what} layers"
-        if others <= MOST_EXCEPTED:
+        if others <= _MOST_EXCEPTED:
             where += f", all but {listed([p for p in every if p not in named])}"
         else:
             where += f": {_named(paths)}"
@@ -215,7 +217,7 @@ def _many(
 
 
 def _named(names: Sequence[str]) -> str:
-    if len(names) <= MOST_NAMED:
+    if len(names) <= _MOST_NAMED:
         return listed(list(names))
     return f"{', '.join(names[:3])} and {len(names) - 3} more"
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 
 from archcompiler.errors import Row, nearest
 from archcompiler.spec import Spec, removed
@@ -12,16 +12,28 @@ from archcompiler.targets import SECTIONS, find
 from archcompiler.texts import Texts
 from archcompiler.validate import TOP
 
-MOST_NAMED = 6
+_MOST_NAMED = 6
 """So many names of what there is are listed in a hint."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Lost:
-    """Looks for paths that name nothing in a spec; `away` is what patches took, by path."""
+    """Looks for paths that name nothing in a spec; `away` is what patches took, by path.
+
+    What it looks through is made once, for there may be many such paths.
+    """
 
     spec: Spec
     away: Mapping[str, Row]
+    _places: Texts | None = None
+    _known: dict[bool, _Lines] = field(default_factory=dict)
+    """The paths that there are: those of templates, and those of layers."""
+
+    @property
+    def places(self) -> Texts:
+        """Return what the spec says at which path."""
+        self._places = self._places or Texts(self.spec)
+        return self._places
 
     def row(self, path: str) -> Row | None:
         """Return what took away a path, or what was around it, by whatever name it was called.
@@ -34,7 +46,7 @@ class Lost:
             return dropped[0]
         if not self.away:
             return None
-        places, parts = Texts(self.spec), path.split("/")
+        places, parts = self.places, path.split("/")
         around = ["/".join(parts[:n]) for n in range(1, len(parts) + 1)]
         known = (a for one in around for a in (one, *places.of(one)) if a in self.away)
         address = next(known, None)
@@ -44,7 +56,10 @@ class Lost:
         return row if address == path else dataclasses.replace(row, value=address)
 
     def meant(self, path: str, known: Collection[str]) -> str | None:
-        """Return a hint with what was probably meant; `known` are paths that patches can have."""
+        """Return a hint with what was probably meant.
+
+        `known` are paths that patches can have, and the same for all templates, and for all layers.
+        """
         spec, (first, *rest) = self.spec, path.split("/")
         if first == "heads" and not rest and spec.heads:
             return f"a head goes by its name, as `{spec.heads[0].name}`"
@@ -56,26 +71,59 @@ class Lost:
             return f"the block is `blocks/{path}`, and its uses have names of their own"
         if first in SECTIONS and "/".join(rest) in known:
             return f"paths do not name the section: `{'/'.join(rest)}`"
-        target = find(spec, path.split("/"))
+        target = find(self.places, path.split("/"))
         if target and target.keys and target.path != path:
             return f"an attribute stands beside the path: `{target.patch}`"
-        return _near(path, known)
+        template = first == "blocks"
+        if template not in self._known:
+            self._known[template] = _Lines.of(known)
+        return _near(path, self._known[template])
 
 
-def _near(path: str, known: Collection[str]) -> str | None:
+@dataclass(frozen=True, slots=True)
+class _Lines:
+    """Paths as the lines of a text, which takes little time to search, and little memory."""
+
+    text: str
+    folded: str
+
+    @classmethod
+    def of(cls, paths: Iterable[str]) -> _Lines:
+        text = "".join(f"\n{path}" for path in paths) + "\n"
+        return cls(text, text.lower())
+
+    def ending(self, path: str) -> str | None:
+        """Return the first path that ends in another and has more before it, in any case."""
+        at = self.folded.find(f"/{path.lower()}\n")
+        if at < 0:
+            return None
+        return self.text.split("\n")[self.folded.count("\n", 0, at)]
+
+    def inside(self, start: str) -> Iterator[str]:
+        """Yield how the paths go on that begin with `start`."""
+        at = self.text.find(f"\n{start}")
+        while 0 <= at < len(self.text) - 1:
+            end = self.text.index("\n", at + 1)
+            yield self.text[at + 1 + len(start) : end]
+            at = self.text.find(f"\n{start}", end)
+
+
+def _near(path: str, known: _Lines) -> str | None:
     """Return a hint with the path nearest to a wrong one, or with what stands around it."""
     parts = path.split("/")
-    ends = [p for p in known if p.lower().endswith(f"/{path.lower()}")]
-    if ends:
-        return f"did you mean `{ends[0]}`?"
+    if end := known.ending(path):
+        return f"did you mean `{end}`?"
     for depth in range(len(parts) - 1, 0, -1):
         start, rest = f"{'/'.join(parts[:depth])}/", "/".join(parts[depth:])
-        inside = [p.removeprefix(start) for p in known if p.startswith(start)]
-        if inside:
-            if near := nearest(rest, inside):
+        if any(known.inside(start)):
+            if near := nearest(rest, known.inside(start)):
                 return f"did you mean `{start}{near}`?"
-            names = [*dict.fromkeys(p.partition("/")[0] for p in inside)]
-            more = ", ..." if len(names) > MOST_NAMED else ""
-            return f"`{start[:-1]}` has {', '.join(names[:MOST_NAMED])}{more}"
-    near = nearest(path, known)
+            names: dict[str, None] = {}
+            for inner in known.inside(start):
+                names[inner.partition("/")[0]] = None
+                if len(names) > _MOST_NAMED:
+                    break
+            more = ", ..." if len(names) > _MOST_NAMED else ""
+            return f"`{start[:-1]}` has {', '.join([*names][:_MOST_NAMED])}{more}"
+    near = nearest(path, known.inside(""))
     return f"did you mean `{near}`?" if near else None

@@ -15,13 +15,14 @@ from archcompiler.fields import shape_text, yaml_text
 from archcompiler.ir import Network
 from archcompiler.overrides import COMMAND_LINE
 from archcompiler.position import Position
-from archcompiler.rows import Row, table
+from archcompiler.rows import Line, table
 from archcompiler.source import Mapping, Scalar
 from archcompiler.source import Node as SourceNode
 from archcompiler.spec import Attributes, Branch, Layer, Patch
 
 MOST_LISTED = 12
-MOST_NAMED = 3
+_MOST_NAMED = 3
+"""So many names of what came in place of a layer are listed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,7 @@ class Overview:
         block = spec.blocks.get(path.partition("/")[2])
         if block:
             params = [
-                Row(f"param {name}", text, "", self.by("block", at), at)
+                Line(f"param {name}", text, "", self.by("block", at), at)
                 for name, text, at in _params(block.params)
             ]
             about = [*table(params, self.room), ""] if params else []
@@ -164,7 +165,7 @@ class Overview:
 
 def _told(loss: Loss, path: str) -> str:
     """Say what became of a path."""
-    names = listed(loss.names[:MOST_NAMED])
+    names = listed(loss.names[:_MOST_NAMED])
     if loss.verb == "name":
         if loss.path == path:
             return f"renamed at {loss.position} to {names}"
@@ -181,7 +182,7 @@ def _told(loss: Loss, path: str) -> str:
 
 def hint(loss: Loss, path: str) -> str:
     """Say in an error what became of a path."""
-    names = listed([f"`{name}`" for name in loss.names[:MOST_NAMED]])
+    names = listed([f"`{name}`" for name in loss.names[:_MOST_NAMED]])
     it = "it" if loss.path == path else f"`{loss.path}`"
     if loss.verb == "name":
         return f"{it} is named {names} since {loss.position}"

@@ -19,12 +19,13 @@ from archcompiler.ops import BY_KEY
 from archcompiler.ops.unit import NORMS
 from archcompiler.overview import Overview, hint, source_text
 from archcompiler.rewrite import positions
-from archcompiler.rows import Row, table
+from archcompiler.rows import Line, table
 from archcompiler.source import Entry, Mapping
 from archcompiler.spec import CONTENT, Attribute, Spec, WrittenNorm
 
 _DEFAULT = "param default"
-MOST_NAMED = 6
+_MOST_NAMED = 6
+"""So many names of what there is are listed in an error."""
 MAX_READINGS = 20
 """So many parameters that expressions read in turn are shown."""
 
@@ -62,7 +63,7 @@ class Provenance:
             )
         if path == "defaults":
             lines = [
-                Row(f"{op}.{name}", _default(op, name, a), "", "spec", a.position)
+                Line(f"{op}.{name}", _default(op, name, a), "", "spec", a.position)
                 for op, own in self.draft.written.defaults.items()
                 for name, a in own.items()
             ]
@@ -105,9 +106,9 @@ class Provenance:
             return f"did you mean `{start}{near}`?"
         if around:
             there = (name for name in names if not self.places.loss(start + name))
-            names = [*islice(there, MOST_NAMED + 1)]
-            more = ", ..." if len(names) > MOST_NAMED else ""
-            return f"in `{around}` there is {', '.join(names[:MOST_NAMED])}{more}"
+            names = [*islice(there, _MOST_NAMED + 1)]
+            more = ", ..." if len(names) > _MOST_NAMED else ""
+            return f"in `{around}` there is {', '.join(names[:_MOST_NAMED])}{more}"
         return f"`archc summary {show(self.typed)}` shows its layers"
 
     def _layer(self, node: Node, draft: Draft) -> Iterator[str]:
@@ -123,7 +124,7 @@ class Provenance:
             yield ""
             yield from table(lines, self.room)
 
-    def _structure(self, node: Node, draft: Draft) -> Iterator[Row]:
+    def _structure(self, node: Node, draft: Draft) -> Iterator[Line]:
         """Yield what is no attribute of an op, where somebody said it or it holds anyway."""
         inside = draft.inside or draft.layer
         core = node
@@ -148,17 +149,17 @@ class Provenance:
             if said:
                 shown = value or source_text(said[-1].node)
                 at = said[-1].node.position
-                yield Row(key, shown, "", self.overview.by("layer", at), at)
+                yield Line(key, shown, "", self.overview.by("layer", at), at)
                 yield from self._before(said)
             elif key == "from" and draft.source_positions:
                 at = draft.source_positions[0]
-                yield Row(key, value, "", self.overview.by("layer", at), at)
+                yield Line(key, value, "", self.overview.by("layer", at), at)
             elif key == "end_point" and end_point:
-                yield Row(key, value, "", "by its place", None)
+                yield Line(key, value, "", "by its place", None)
             elif key == "join" and value:
-                yield Row(key, value, "", "built in", None)
+                yield Line(key, value, "", "built in", None)
 
-    def _values(self, node: Node, draft: Draft) -> Iterator[Row]:
+    def _values(self, node: Node, draft: Draft) -> Iterator[Line]:
         if draft.key not in BY_KEY:
             for name, bound in draft.arguments.items():
                 value = getattr(node.op, "arguments", {}).get(name)
@@ -175,7 +176,7 @@ class Provenance:
             value = settled[name] if name in settled else found.value if found else None
             said = history.said(draft.layer, shown)
             if found is None:
-                yield Row(shown, yaml_text(value), "", "built in", None)
+                yield Line(shown, yaml_text(value), "", "built in", None)
                 yield from self._before(said)  # what null took back
                 continue
             kind = "defaults" if own.get(name) is found else "layer"
@@ -189,7 +190,7 @@ class Provenance:
                 text = _default(op.key, name, default) if default else ""
                 yield from self._before(said, text, default)
 
-    def _given_before(self, draft: Draft, name: str, bound: Bound) -> Iterator[Row]:
+    def _given_before(self, draft: Draft, name: str, bound: Bound) -> Iterator[Line]:
         """Yield what a block's parameter was before a patch gave the value that it has."""
         block, layer = self.draft.written.blocks[draft.template], draft.layer
         same = [e for e in history.earlier(layer) if str(e.block) == draft.template]
@@ -199,15 +200,15 @@ class Provenance:
         if given and self.overview.by("", bound.position):
             old, kind = given[-1]
             kind = self.overview.by(kind, old.position)
-            yield Row("  before", _text(old.value), "", kind, old.position)
+            yield Line("  before", _text(old.value), "", kind, old.position)
 
-    def _norm(self, norm: DraftNorm, draft: Draft) -> Iterator[Row]:
+    def _norm(self, norm: DraftNorm, draft: Draft) -> Iterator[Line]:
         inherited = draft.defaults.get(NORMS[norm.key].key, {})
         for name, bound in {**inherited, **norm.attributes}.items():
             kind = "layer" if name in norm.attributes else "defaults"
             yield from self._bound(f"norm.{name}", bound.value, bound, kind)
 
-    def _bound(self, name: str, value: object, bound: Bound, kind: str) -> Iterator[Row]:
+    def _bound(self, name: str, value: object, bound: Bound, kind: str) -> Iterator[Line]:
         """Yield a value, and below it the parameters that its expression reads."""
         yield self._line(name, value, bound, kind)
         waiting, seen = [(bound, 1)], 0
@@ -222,24 +223,24 @@ class Provenance:
                     yield self._line(f"{'  ' * depth}${word}", inner.value, inner, kind)
                     waiting.append((inner, depth + 1))
 
-    def _line(self, name: str, value: object, bound: Bound, kind: str) -> Row:
+    def _line(self, name: str, value: object, bound: Bound, kind: str) -> Line:
         written = f"${bound.value.text}" if isinstance(bound.value, Expression) else ""
         kind, text = self.overview.by(kind, bound.position), _text(value)
-        return Row(name, text, written if written != text else "", kind, bound.position)
+        return Line(name, text, written if written != text else "", kind, bound.position)
 
     def _before(
         self, said: Sequence[Entry], text: str = "", default: Bound | None = None
-    ) -> Iterator[Row]:
+    ) -> Iterator[Line]:
         """Yield what the last word on a key took the place of: maybe a default, as `text`."""
         if len(said) > 1:
             node = said[-2].node
             kind, text = self.overview.by("layer", node.position), source_text(node)
             if said[-2].key == "branches" and isinstance(node, Mapping):
                 text = ", ".join(node.entries)
-            yield Row("  before", text, "", kind, node.position)
+            yield Line("  before", text, "", kind, node.position)
         elif default:
             kind = self.overview.by("defaults", default.position)
-            yield Row("  before", text, "", kind, default.position)
+            yield Line("  before", text, "", kind, default.position)
 
 
 def _names(value: object) -> Iterable[str]:

@@ -12,7 +12,7 @@ _NARROWEST = 14
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class Line:
     """A value: what it is called, what it is, how it was written, by what and where."""
 
     name: str
@@ -22,7 +22,7 @@ class Row:
     position: Position | None
 
 
-def table(lines: Iterable[Row], room: int) -> Iterator[str]:
+def table(lines: Iterable[Line], room: int) -> Iterator[str]:
     """Align the columns; a long value does not widen its own, and no place is broken."""
     rows = [
         (line.name, f"{line.value}  ({line.written})" if line.written else line.value, line.kind,

@@ -35,17 +35,17 @@ class Target:
         return f"{{set: {self.path}, {self.keys[0]}: {inner}}}"
 
 
-def find(spec: Spec, words: Sequence[str]) -> Target | None:
+def find(places: Texts, words: Sequence[str]) -> Target | None:
     """Return what words mean that name a layer, then an attribute; None where they do not.
 
     Empty words are left out, as between the slashes of `blocks//cell`.
     """
-    places, words = Texts(spec), [word for word in words if word]
+    words = [word for word in words if word]
     for end in range(len(words), 0, -1):
         path = "/".join(words[:end])
         there = [places.written[a] for a in reversed(places.of(path)) if a in places.written]
         if there:
-            keys = _keys(spec, path, there[0], [*words[end:]])
+            keys = _keys(places.spec, path, there[0], [*words[end:]])
             return Target(path, keys) if keys is not None else None
     return None
 
@@ -110,7 +110,8 @@ def _assignment(spec: Spec, target: str, value: str) -> str | None:
     having = [key for key, op in BY_KEY.items() if inner[0] in attributes(op)]
     if inner is rest and having:
         return f"a section has defaults: `{first}.defaults.{having[0]}.{inner[0]}={value}`"
-    meant = find(spec, inner)
+    places = Texts(spec)
+    meant = find(places, inner)
     if meant:
         shown = ".".join((meant.path, *(meant.keys or ("end_point",))))
         block = spec.blocks.get(meant.path.removeprefix("blocks/"))
@@ -121,6 +122,6 @@ def _assignment(spec: Spec, target: str, value: str) -> str | None:
         if not meant.keys:
             return f"say which attribute of the layer, as `{shown}=true`"
         return f"write `{shown}={value}`" if shown != target else None
-    if inner is rest and find(spec, inner[:1]):
+    if inner is rest and find(places, inner[:1]):
         return f"paths do not name the section: begin with `{rest[0]}`"
     return None

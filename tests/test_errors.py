@@ -15,7 +15,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from archcompiler import lost
 from archcompiler.cli import main
+from archcompiler.compiler import compile_node
+from archcompiler.errors import ArchcError
+from archcompiler.source import parse
+from archcompiler.texts import Texts
 
 CASES = Path(__file__).parent / "cases" / "errors"
 SOURCES = Path(__file__).parents[1] / "archcompiler"
@@ -58,6 +63,25 @@ def test_assignments_that_hints_give_are_read() -> None:
     for hint in hints:
         found = re.findall(r"error\[(E\d+)\]", run(f"$ archc check inception_v3 {hint}"))
         assert {"E201", "E204", "E310", "E704"}.isdisjoint(found), hint
+
+
+def test_what_mistakes_are_laid_beside_is_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 30 patches of nothing, each could go through all the layers of the spec anew."""
+    layers = "".join(f"  - {{conv: 4, kernel: 1, name: C{n}}}\n" for n in range(30))
+    wrong = "".join(f"  - {{set: X{n}/kernel, conv: 3}}\n" for n in range(30))
+    start = "archc: 1\nname: x\ninput: 8x8x3\ndefaults: {conv: {padding: same}}\n"
+    spec = (
+        f"{start}stem: {{conv: 4, kernel: 1, name: S}}\nbody:\n{layers}"
+        f"heads: {{Logits: [global_avg_pool]}}\npatch:\n  - {{remove: C0}}\n{wrong}"
+    )
+    made: list[str] = []
+    read, lines = Texts.__post_init__, lost._Lines.of
+    monkeypatch.setattr(Texts, "__post_init__", lambda self: made.append("texts") or read(self))
+    monkeypatch.setattr(lost._Lines, "of", lambda paths: made.append("lines") or lines(paths))
+    with pytest.raises(ArchcError) as failure:
+        compile_node(parse(spec, "x.yaml"), source="x.yaml")
+    assert len(failure.value.diagnostics) == 30, failure.value
+    assert sorted(made) == ["lines", "texts"]
 
 
 def test_every_code_has_a_case() -> None:
