@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import shlex
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,6 +86,8 @@ def _files(word: str) -> list[Path]:
     path = Path(word)
     if os.path.isdir(word):
         found = specs_in(path)
+        if _is_closed(os.listdir, word):
+            raise _no_spec(f"cannot read the folder {word}: permission denied", None)
         if not found and word not in shipped():
             raise _no_spec(f"the folder {word} holds no spec", "a spec ends in .yaml or .yml")
         if found:
@@ -98,6 +100,8 @@ def _files(word: str) -> list[Path]:
     known = shipped()
     if word in known:
         return [relative(known[word])]
+    if _is_closed(os.lstat, word):
+        raise _no_spec(f"cannot read {word}: permission denied", None)
     if path.suffix in SUFFIXES:
         near = did_you_mean(path.name, [p.name for p in specs_in(path.parent)])
         raise _no_spec(f"there is no file {word}", near or did_you_mean(path.stem, known))
@@ -106,6 +110,17 @@ def _files(word: str) -> list[Path]:
         f"there is no spec `{word}`",
         near or f"give a .yaml file, a folder, or one of {', '.join(known)}",
     )
+
+
+def _is_closed(look: Callable[[str], object], word: str) -> bool:
+    """Tell whether something may be there that this user may not look at."""
+    try:
+        look(word)
+    except PermissionError:
+        return True
+    except (OSError, ValueError):
+        return False
+    return False
 
 
 def specs_in(folder: Path) -> list[Path]:

@@ -131,6 +131,21 @@ def test_unreadable_outweighs_wrong(folder: Path) -> None:
     assert "error[E101] cannot read pipe.yaml: no such file or directory" in result.stdout
 
 
+def test_what_may_not_be_looked_at_is_not_called_missing(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "closed").mkdir()
+
+    def denied(word: object) -> None:
+        raise PermissionError(13, "Permission denied", str(word))
+
+    monkeypatch.setattr("archcompiler.locate.os.listdir", denied)
+    monkeypatch.setattr("archcompiler.locate.os.lstat", denied)
+    said = "cannot read the folder closed: permission denied"
+    assert said in run("check", "closed").stdout
+    assert "cannot read gone.yaml: permission denied" in run("check", "gone.yaml").stdout
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
 def test_pipes_and_folders_do_not_make_it_wait(folder: Path) -> None:
     os.mkfifo(folder / "fifo.yaml")
