@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from archcompiler.draft import BoundDefaults, Draft, Scope, Source
 from archcompiler.errors import Report, Row, did_you_mean
 from archcompiler.ops import BY_KEY
-from archcompiler.paths import TOP, Address, join
+from archcompiler.paths import NUMBERED, TOP, Address, join
 from archcompiler.renamed import former, template_name
 from archcompiler.spec import Layer, Name, Spec, removed
 
@@ -153,6 +153,9 @@ class References:
             rows, hint = [taken], another
         elif name.position.source in self.spec.bases:  # it was there, and is no more
             hint = another
+        copies = [n for n in known if (m := NUMBERED.fullmatch(n)) and m[1] == name.text]
+        if copies and not taken:
+            rows, hint = [], f"it is repeated; the last of its copies is `{copies[-1]}`"
         self.report.error(
             "E302", f"`{name}` is no earlier layer here", name.position, rows=rows, hint=hint
         )
