@@ -24,11 +24,14 @@ class Patches:
         for patch in self.patches:
             self._by_path.setdefault(patch.path, []).append(patch)
             parts = patch.path.split("/")
+            beside = patch.verb in ("before", "after")
+            if beside:  # what it changes is the list
+                parts.pop()
             for depth in range(1, len(parts)):
                 below = ("/".join(parts[depth:]), patch.order)
                 self._below.setdefault("/".join(parts[:depth]), []).append(below)
-            if {"defaults", *CONTENT} & patch.entries.keys():
-                self._below.setdefault(patch.path, []).append((".", patch.order))
+            if beside or {"defaults", *CONTENT} & patch.entries.keys():
+                self._below.setdefault("/".join(parts), []).append((".", patch.order))
 
     def __bool__(self) -> bool:
         return bool(self._by_path)

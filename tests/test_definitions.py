@@ -67,7 +67,7 @@ def test_a_patched_instance_is_called_by_its_template_and_its_first_use(
         (
             "torch",
             "Block17_block17_3",
-            "Block17 patched at down in block17_3: 13x13x4 to 13x13x4.",
+            "Block17 as patched in block17_3: 13x13x4 to 13x13x4.",
         ),
         (
             "tensorflow",
