@@ -108,10 +108,9 @@ def diff(old: Network, new: Network) -> Diff:
     names = [*before, *(name for name in after if name not in before)]
     pairs = {name: (before.get(name), after.get(name)) for name in names}
     ops: dict[str, list[str]] = {}
-    gone = {d.path for d in found.layers if d.kind == "removed"}
+    shared = {*found.twins.values()}
     for item in found.old.walk():
-        parts = item.node.path.split("/")
-        if gone.isdisjoint("/".join(parts[:n]) for n in range(1, len(parts) + 1)):
+        if item in shared:
             ops.setdefault(_what(item), []).append(item.node.path)
     uses = (use for b, a in found.twins.items() if (use := _use(a, b)))
     return Diff(
