@@ -218,7 +218,8 @@ class Addresses:
             layer = draft.layer if draft and draft.template else None
             while layer and layer.before:
                 before, patch = layer.before
-                known = f"blocks/{before.block}{path.removeprefix(at)}" in self.written
+                texts = self.texts.of(f"blocks/{before.block}{path.removeprefix(at)}")
+                known = not self.written.keys().isdisjoint(texts)
                 if known and "block" in patch.entries and layer.block:
                     at_block = patch.entries["block"].node.position
                     yield (1, patch.order), Loss(at, "block", at_block, (layer.block.text,))
