@@ -16,7 +16,7 @@ from archcompiler.paths import NUMBERED, TOP, Address, join
 from archcompiler.position import Position
 from archcompiler.renamed import former
 from archcompiler.source import Mapping, Node, Scalar, Sequence
-from archcompiler.spec import Patch, Spec
+from archcompiler.spec import Defaults, Patch, Spec
 from archcompiler.texts import Text, Texts
 
 
@@ -31,6 +31,9 @@ class Loss:
     names: tuple[str, ...] = ()
     """What it is called now, or what took its place."""
 
+
+Around = tuple[Draft | None, Defaults]
+"""A container, or none at the top, and the defaults of its list that the layer is in."""
 
 Order = tuple[int, int]
 """When something was lost: by a file, by patches of templates, then by others, in their order."""
@@ -61,6 +64,8 @@ class Addresses:
     """By path in a template, or of a layer as it was before it was repeated, what it stands for."""
     copied: dict[str, None] = field(default_factory=dict)
     """Those paths that mean every copy of a repeated layer."""
+    around: dict[Draft, Around] = field(default_factory=dict)
+    """What a layer is in, if that is no list of a head."""
     renamed: dict[str, Renamed] = field(default_factory=dict)
     """By a path that a layer had before, or all copies of one."""
     texts: Texts = field(init=False)
@@ -73,6 +78,8 @@ class Addresses:
         patches = {patch.order: patch for patch in network.written.patches}
         layers = [*network.stem.layers, *network.body.layers, *(h.layer for h in network.heads)]
         waiting = [(draft, TOP) for draft in reversed(layers)]
+        self.around |= dict.fromkeys(network.stem.layers, (None, network.written.stem.defaults))
+        self.around |= dict.fromkeys(network.body.layers, (None, network.written.body.defaults))
         while waiting:
             draft, outer = waiting.pop()
             path = shown[draft]
@@ -90,6 +97,10 @@ class Addresses:
                     if address := _of_branch(graph):
                         self.uses.setdefault(address, []).append(branch)
             for graph in reversed(draft.graphs):
+                block = network.written.blocks.get(draft.template)
+                inside = block.layer.defaults if block else {}
+                inside = graph.branch.defaults if graph.branch else inside
+                self.around |= dict.fromkeys(graph.layers, (draft, inside))
                 inner = own.inside("" if graph.single else graph.name)
                 waiting += [(d, inner) for d in reversed(graph.layers)]
 
@@ -116,6 +127,17 @@ class Addresses:
         found = {p.order: p for layer in (draft.layer, draft.inside) if layer
                  for p in history.changes(layer)}  # fmt: skip
         return [patch for _, patch in sorted(found.items())]
+
+    def defaults(self, draft: Draft) -> list[Defaults]:
+        """Return what each scope around a layer says of ops, the widest first, its own last."""
+        found = [draft.layer.defaults]
+        while around := self.around.get(draft):
+            outer, inside = around
+            found += [inside, outer.layer.defaults] if outer else [inside]
+            if outer is None:
+                break
+            draft = outer
+        return [self.network.written.defaults, *reversed(found)]
 
     def in_copy(self, path: str) -> str | None:
         """Return what a path inside of a repeated layer means in its first copy."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import islice, pairwise
 
 from archcompiler import history
 from archcompiler.addresses import Addresses
@@ -22,6 +22,10 @@ from archcompiler.rewrite import positions
 from archcompiler.rows import Row, table
 from archcompiler.source import Entry, Mapping
 from archcompiler.spec import CONTENT, Attribute, Spec, WrittenNorm
+
+Said = Attribute | Bound
+Back = tuple[Said, str, Said | None]
+"""A null, whether a default or a layer says it, and the default that it takes back."""
 
 _DEFAULT = "param default"
 MOST_NAMED = 6
@@ -174,6 +178,9 @@ class Provenance:
             shown = op.key if name == op.main else name
             value = settled[name] if name in settled else found.value if found else None
             said = history.said(draft.layer, shown)
+            if found is None and len(said) < 2 and (back := self._back(draft, op.key, name)):
+                yield from self._taken_back(op.key, name, shown, value, back)
+                continue
             if found is None:
                 yield Row(shown, yaml_text(value), "", "built in", None)
                 yield from self._before(said)  # what null took back
@@ -181,7 +188,7 @@ class Provenance:
             kind = "defaults" if own.get(name) is found else "layer"
             if isinstance(found.value, DraftNorm):
                 yield self._line(shown, found.value.key, found, kind)
-                yield from self._norm(found.value, draft)
+                yield from self._norm(found.value, draft, value)
             else:
                 yield from self._bound(shown, value, found, kind)
             if said and self.overview.by("", said[-1].node.position):
@@ -201,11 +208,43 @@ class Provenance:
             kind = self.overview.by(kind, old.position)
             yield Row("  before", _text(old.value), "", kind, old.position)
 
-    def _norm(self, norm: DraftNorm, draft: Draft) -> Iterator[Row]:
-        inherited = draft.defaults.get(NORMS[norm.key].key, {})
+    def _norm(self, norm: DraftNorm, draft: Draft, settled: object) -> Iterator[Row]:
+        op = NORMS[norm.key].key
+        inherited = draft.defaults.get(op, {})
+        values = settled.get(norm.key) if isinstance(settled, dict) else None
         for name, bound in {**inherited, **norm.attributes}.items():
             kind = "layer" if name in norm.attributes else "defaults"
-            yield from self._bound(f"norm.{name}", bound.value, bound, kind)
+            if bound.value is None and isinstance(values, dict) and name in values:
+                own = norm.attributes.get(name)
+                back = self._back(draft, op, name, own) or (bound, kind, None)
+                yield from self._taken_back(op, name, f"norm.{name}", values[name], back)
+            else:
+                yield from self._bound(f"norm.{name}", bound.value, bound, kind)
+
+    def _back(self, draft: Draft, op: str, name: str, own: Said | None = None) -> Back | None:
+        """Return the null that took back a value of a layer, and the value; None where none did."""
+        said: list[tuple[Said, str]] = [
+            (defaults[op][name], "defaults")
+            for defaults in self.places.defaults(draft)
+            if name in defaults.get(op, {})
+        ]
+        own = own or (draft.layer.attributes.get(name) if op == draft.key else None)
+        said += [(own, "layer")] if own else []
+        for (old, _), (null, kind) in reversed([*pairwise(said)]):
+            if old.value is not None and null.value is None:
+                return null, kind, old
+        return None
+
+    def _taken_back(
+        self, op: str, name: str, shown: str, value: object, back: Back
+    ) -> Iterator[Row]:
+        """Yield what is built in, with the null that brings it back, and what that took back."""
+        null, kind, old = back
+        at = null.position
+        yield Row(shown, yaml_text(value), "null", self.overview.by(kind, at), at)
+        if old:
+            kind = self.overview.by("defaults", old.position)
+            yield Row("  before", _default(op, name, old), "", kind, old.position)
 
     def _bound(self, name: str, value: object, bound: Bound, kind: str) -> Iterator[Row]:
         """Yield a value, and below it the parameters that its expression reads."""
