@@ -130,11 +130,14 @@ class Provenance:
     def _structure(self, node: Node, draft: Draft) -> Iterator[Row]:
         """Yield what is no attribute of an op, where somebody said it or it holds anyway."""
         inside = draft.inside or draft.layer
-        core = node
+        core, fork_draft = node, draft
         while core.op.key == "block" and len(core.graphs[0].nodes) == 1:
-            (core,) = core.graphs[0].nodes
+            (core,), (fork_draft,) = core.graphs[0].nodes, fork_draft.graphs[0].layers
         fork = core.op if isinstance(core.op, Fork) else None
         end_point = any(point.node is node for point in self.network.end_points)
+        shares = zip(core.graphs, fork.split or (), strict=False) if fork else ()
+        share = {graph.name: count for graph, count in shares}
+        written = {name: bound.value for name, bound in (fork_draft.split or {}).items()}
         head: Head | None = next((h for h in self.network.heads if h.node is node), None)
         values = {
             "block": draft.template,
@@ -143,7 +146,7 @@ class Provenance:
             "end_point": yaml_text(end_point),
             "branches": ", ".join(graph.name for graph in core.graphs) if fork else "",
             "join": fork.join if fork else "",
-            "split": yaml_text(list(fork.split or ())) if fork else "",
+            "split": _text({name: share[name] for name in written}) if share else "",
             "training_only": yaml_text(bool(head and head.training_only)),
             "loss_weight": yaml_text(head.loss_weight) if head else "",
         }
@@ -152,7 +155,8 @@ class Provenance:
             if said:
                 shown = value or source_text(said[-1].node)
                 at = said[-1].node.position
-                yield Row(key, shown, "", self.overview.by("layer", at), at)
+                text = _text(written) if key == "split" and _names(written) else ""
+                yield Row(key, shown, text, self.overview.by("layer", at), at)
                 yield from self._before(said)
             elif key == "from" and draft.source_positions:
                 at = draft.source_positions[0]
