@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 from archcompiler import history
 from archcompiler.draft import Draft, DraftGraph, DraftNetwork, shown_paths
 from archcompiler.merge import is_null
-from archcompiler.paths import NUMBERED, join
+from archcompiler.paths import NUMBERED, TOP, Address, join
 from archcompiler.position import Position
+from archcompiler.renamed import former
 from archcompiler.source import Mapping, Node, Scalar, Sequence
-from archcompiler.spec import Patch, Spec
+from archcompiler.spec import Defaults, Patch, Spec
 from archcompiler.texts import Text, Texts
 
 
@@ -31,8 +32,22 @@ class Loss:
     """What it is called now, or what took its place."""
 
 
+Around = tuple[Draft | None, Defaults]
+"""A container, or none at the top, and the defaults of its list that the layer is in."""
+
 Order = tuple[int, int]
 """When something was lost: by a file, by patches of templates, then by others, in their order."""
+
+
+@dataclass(slots=True)
+class Renamed:
+    """What stands there now of what patches gave other names, the last of them in an `order`."""
+
+    order: Order
+    position: Position
+    draft: Draft
+    """The first of it."""
+    paths: dict[str, None] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -49,16 +64,27 @@ class Addresses:
     """By path in a template, or of a layer as it was before it was repeated, what it stands for."""
     copied: dict[str, None] = field(default_factory=dict)
     """Those paths that mean every copy of a repeated layer."""
+    around: dict[Draft, Around] = field(default_factory=dict)
+    """What a layer is in, if that is no list of a head."""
+    renamed: dict[str, Renamed] = field(default_factory=dict)
+    """By a path that a layer had before, or all copies of one."""
+    texts: Texts = field(init=False)
 
     def __post_init__(self) -> None:
-        self.written = Texts(self.spec).written
+        self.texts = Texts(self.spec)
+        self.written = self.texts.written
         network = self.network
         shown = shown_paths(network)
-        waiting = [h.layer for h in reversed(network.heads)]
-        waiting += [*reversed(network.body.layers), *reversed(network.stem.layers)]
+        patches = {patch.order: patch for patch in network.written.patches}
+        layers = [*network.stem.layers, *network.body.layers, *(h.layer for h in network.heads)]
+        waiting = [(draft, TOP) for draft in reversed(layers)]
+        self.around |= dict.fromkeys(network.stem.layers, (None, network.written.stem.defaults))
+        self.around |= dict.fromkeys(network.body.layers, (None, network.written.body.defaults))
         while waiting:
-            draft = waiting.pop()
+            draft, outer = waiting.pop()
             path = shown[draft]
+            own = outer.inside(draft.name, former(draft.layer, templates=None))
+            self._note_former(draft, outer, own, patches)
             self.layers[path] = draft
             for address in dict.fromkeys(_addresses(draft, path)):
                 self.uses.setdefault(address, []).append(path)
@@ -70,7 +96,30 @@ class Addresses:
                     self.branches[branch] = graph
                     if address := _of_branch(graph):
                         self.uses.setdefault(address, []).append(branch)
-            waiting += [d for g in reversed(draft.graphs) for d in reversed(g.layers)]
+            for graph in reversed(draft.graphs):
+                block = network.written.blocks.get(draft.template)
+                inside = block.layer.defaults if block else {}
+                inside = graph.branch.defaults if graph.branch else inside
+                self.around |= dict.fromkeys(graph.layers, (draft, inside))
+                inner = own.inside("" if graph.single else graph.name)
+                waiting += [(d, inner) for d in reversed(graph.layers)]
+
+    def _note_former(
+        self, draft: Draft, outer: Address, own: Address, patches: dict[int, Patch]
+    ) -> None:
+        """Note what a layer was called before patches gave it, or its copies, other names."""
+        past = draft.layer.past
+        by = [patch for p in past if (patch := patches.get(p.until))]
+        by = [patch for patch in by if "name" in patch.entries] or by
+        if not by or not draft.named:
+            return
+        order = (int(not by[-1].path.startswith("blocks/")), by[-1].order)
+        position = by[-1].entries["name" if "name" in by[-1].entries else "repeat"].position
+        copied = join(outer.path, _as_written(draft)) if _is_copy(draft) else own.path
+        wholes = [join(o, p.text) for o, *_ in outer.spans() for p in past if p.repeated]
+        names = [(each.text, own.path) for each in own.former] + [(w, copied) for w in wholes]
+        for name, path in names:
+            self.renamed.setdefault(name, Renamed(order, position, draft)).paths.setdefault(path)
 
     def changes(self, path: str) -> list[Patch]:
         """Return the patches that set something of the layer at a path, in their order."""
@@ -78,6 +127,17 @@ class Addresses:
         found = {p.order: p for layer in (draft.layer, draft.inside) if layer
                  for p in history.changes(layer)}  # fmt: skip
         return [patch for _, patch in sorted(found.items())]
+
+    def defaults(self, draft: Draft) -> list[Defaults]:
+        """Return what each scope around a layer says of ops, the widest first, its own last."""
+        found = [draft.layer.defaults]
+        while around := self.around.get(draft):
+            outer, inside = around
+            found += [inside, outer.layer.defaults] if outer else [inside]
+            if outer is None:
+                break
+            draft = outer
+        return [self.network.written.defaults, *reversed(found)]
 
     def in_copy(self, path: str) -> str | None:
         """Return what a path inside of a repeated layer means in its first copy."""
@@ -104,7 +164,8 @@ class Addresses:
         while depth and not self._stands("/".join(parts[:depth])):
             depth -= 1
         around, rest = "/".join(parts[:depth]), parts[depth:]
-        found = [*self._dropped(path)]
+        own = [*self._renamed(path, after)]
+        found = [*own, *self._dropped(path)]
         bases = dict.fromkeys(base for base in self._bases(around) if base or not around)
         known = any(join(base, "/".join(rest)) in self.written for base in bases)
         for n in range(1, depth + 1):  # what is an instance's own has its template's path no more
@@ -130,9 +191,46 @@ class Addresses:
             return None
         order, last = max(found, key=lambda one: one[0])
         new = f"{last.path.rpartition('/')[0]}/{last.names[0]}".lstrip("/") if last.names else ""
-        if last.verb == "name" and not self._stands(new):
+        if last.verb == "name" and (order, last) not in own and not self._stands(new):
             return self.loss(new + path.removeprefix(last.path), order)
         return last
+
+    def _renamed(self, path: str, after: Order) -> Iterator[tuple[Order, Loss]]:
+        """Yield what a layer is called now, or what became of a copy under its later name."""
+        parts = path.split("/")
+        for n in range(1, len(parts) + 1):
+            at, rest = "/".join(parts[:n]), parts[n:]
+            around = at.rpartition("/")[0]
+            if found := self.renamed.get(at):
+                paths = [*found.paths]
+                there = "/".join((paths[0], *rest))
+                if self._stands(there) or self.in_copy(there):
+                    near = all(p.rpartition("/")[0] == around for p in paths)
+                    names = [p.rpartition("/")[2] if near else p for p in paths]
+                    yield found.order, Loss(at, "name", found.position, tuple(names))
+                continue
+            numbered = NUMBERED.fullmatch(at)
+            found = self.renamed.get(numbered[1]) if numbered else None
+            if numbered and found and found.order > after:
+                repeat = history.said(found.draft.layer, "repeat")
+                new = self._copy(found, at[len(numbered[1]) + 1 :])
+                lost = self.loss("/".join((new, *rest)), found.order) if new else None
+                if repeat and not lost:
+                    lost = Loss(numbered[1], "repeat", repeat[-1].node.position)
+                if lost:
+                    yield found.order, lost
+
+    def _copy(self, found: Renamed, number: str) -> str:
+        """Return what a further copy of what was renamed would be called; empty for none."""
+        new = next(iter(found.paths))
+        if new in self.copied:
+            return f"{new}_{number}"
+        said = history.said(found.draft.layer, "repeat")
+        if said and isinstance(said[-1].node, Sequence):
+            names = {str(n): name for n, name in enumerate(said[-1].node.items, 1)}
+            name = names.get(number)
+            return join(new.rpartition("/")[0], name.text) if isinstance(name, Scalar) else ""
+        return ""
 
     def _swapped(self, parts: list[str], path: str) -> Iterator[tuple[Order, Loss]]:
         """Yield what made instances around a path uses of another block, where that has it not."""
@@ -142,7 +240,8 @@ class Addresses:
             layer = draft.layer if draft and draft.template else None
             while layer and layer.before:
                 before, patch = layer.before
-                known = f"blocks/{before.block}{path.removeprefix(at)}" in self.written
+                texts = self.texts.of(f"blocks/{before.block}{path.removeprefix(at)}")
+                known = not self.written.keys().isdisjoint(texts)
                 if known and "block" in patch.entries and layer.block:
                     at_block = patch.entries["block"].node.position
                     yield (1, patch.order), Loss(at, "block", at_block, (layer.block.text,))
@@ -190,7 +289,9 @@ class Addresses:
                 yield (kind, order), Loss(at, "set", patch.position)
         for patch in self.network.written.patches:
             name = patch.entries["name"].node if "name" in patch.entries else None
-            if patch.path == address and patch.order > born and isinstance(name, Scalar):
+            if not isinstance(name, Scalar) or is_null(name):
+                continue
+            if patch.path == address and patch.order > born:
                 position = patch.entries["name"].position
                 yield (kind, patch.order), Loss(at, "name", position, (name.text,))
 
@@ -222,11 +323,16 @@ def _addresses(draft: Draft, path: str) -> Iterator[str]:
     if draft.around and name:
         yield f"{draft.around}/{name}"
     if _is_copy(draft):
-        written = draft.layer.node.entries["name"].node
-        assert isinstance(written, Scalar)
-        yield join(path.rpartition("/")[0], written.text)
+        yield join(path.rpartition("/")[0], _as_written(draft))
         if draft.around:
-            yield f"{draft.around}/{written.text}"
+            yield f"{draft.around}/{_as_written(draft)}"
+
+
+def _as_written(draft: Draft) -> str:
+    """Return the name that a repeated layer has, of one of its copies."""
+    written = draft.layer.node.entries["name"].node
+    assert isinstance(written, Scalar)
+    return written.text
 
 
 def _is_copy(draft: Draft) -> bool:

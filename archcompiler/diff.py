@@ -108,10 +108,9 @@ def diff(old: Network, new: Network) -> Diff:
     names = [*before, *(name for name in after if name not in before)]
     pairs = {name: (before.get(name), after.get(name)) for name in names}
     ops: dict[str, list[str]] = {}
-    gone = {d.path for d in found.layers if d.kind == "removed"}
+    shared = {*found.twins.values()}
     for item in found.old.walk():
-        parts = item.node.path.split("/")
-        if gone.isdisjoint("/".join(parts[:n]) for n in range(1, len(parts) + 1)):
+        if item in shared:
             ops.setdefault(_what(item), []).append(item.node.path)
     uses = (use for b, a in found.twins.items() if (use := _use(a, b)))
     return Diff(
@@ -240,12 +239,12 @@ class _Diff:
         if one != [self.find_twin(source) for source in other]:
             yield Change("from", _sources(a, self.old), _sources(b, self.new))
         for left, right in _branch_pairs(a, b):
-            before = self.find_read(left.gives, self.old)
-            after = self.find_read(right.gives, self.new)
-            if before != self.find_twin(after):
+            after = self.find_twin(self.find_read(right.gives, self.new))
+            if after != self.find_read(left.gives, self.old):
                 name = f"output of {right.name}" if isinstance(b.core.op, Fork) else "output"
+                gives = (self.old.source(left.gives), self.new.source(right.gives))
                 inside = (f"{a.node.path}/", f"{b.node.path}/")
-                yield Change(name, *map(str.removeprefix, map(_path, (before, after)), inside))
+                yield Change(name, *map(str.removeprefix, map(_path, gives), inside))
 
     def find_twin(self, source: Source) -> Source:
         """Return what stands in A for a source of B; no item is the image, on both sides."""

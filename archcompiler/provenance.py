@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import islice, pairwise
 
 from archcompiler import history
 from archcompiler.addresses import Addresses
@@ -22,6 +22,10 @@ from archcompiler.rewrite import positions
 from archcompiler.rows import Line, table
 from archcompiler.source import Entry, Mapping
 from archcompiler.spec import CONTENT, Attribute, Spec, WrittenNorm
+
+Said = Attribute | Bound
+Back = tuple[Said, str, Said | None]
+"""A null, whether a default or a layer says it, and the default that it takes back."""
 
 _DEFAULT = "param default"
 _MOST_NAMED = 6
@@ -127,11 +131,14 @@ class Provenance:
     def _structure(self, node: Node, draft: Draft) -> Iterator[Line]:
         """Yield what is no attribute of an op, where somebody said it or it holds anyway."""
         inside = draft.inside or draft.layer
-        core = node
+        core, fork_draft = node, draft
         while core.op.key == "block" and len(core.graphs[0].nodes) == 1:
-            (core,) = core.graphs[0].nodes
+            (core,), (fork_draft,) = core.graphs[0].nodes, fork_draft.graphs[0].layers
         fork = core.op if isinstance(core.op, Fork) else None
         end_point = any(point.node is node for point in self.network.end_points)
+        shares = zip(core.graphs, fork.split or (), strict=False) if fork else ()
+        share = {graph.name: count for graph, count in shares}
+        written = {name: bound.value for name, bound in (fork_draft.split or {}).items()}
         head: Head | None = next((h for h in self.network.heads if h.node is node), None)
         values = {
             "block": draft.template,
@@ -140,7 +147,7 @@ class Provenance:
             "end_point": yaml_text(end_point),
             "branches": ", ".join(graph.name for graph in core.graphs) if fork else "",
             "join": fork.join if fork else "",
-            "split": yaml_text(list(fork.split or ())) if fork else "",
+            "split": _text({name: share[name] for name in written}) if share else "",
             "training_only": yaml_text(bool(head and head.training_only)),
             "loss_weight": yaml_text(head.loss_weight) if head else "",
         }
@@ -149,7 +156,8 @@ class Provenance:
             if said:
                 shown = value or source_text(said[-1].node)
                 at = said[-1].node.position
-                yield Line(key, shown, "", self.overview.by("layer", at), at)
+                text = _text(written) if key == "split" and _names(written) else ""
+                yield Line(key, shown, text, self.overview.by("layer", at), at)
                 yield from self._before(said)
             elif key == "from" and draft.source_positions:
                 at = draft.source_positions[0]
@@ -175,6 +183,9 @@ class Provenance:
             shown = op.key if name == op.main else name
             value = settled[name] if name in settled else found.value if found else None
             said = history.said(draft.layer, shown)
+            if found is None and len(said) < 2 and (back := self._back(draft, op.key, name)):
+                yield from self._taken_back(op.key, name, shown, value, back)
+                continue
             if found is None:
                 yield Line(shown, yaml_text(value), "", "built in", None)
                 yield from self._before(said)  # what null took back
@@ -182,7 +193,7 @@ class Provenance:
             kind = "defaults" if own.get(name) is found else "layer"
             if isinstance(found.value, DraftNorm):
                 yield self._line(shown, found.value.key, found, kind)
-                yield from self._norm(found.value, draft)
+                yield from self._norm(found.value, draft, value)
             else:
                 yield from self._bound(shown, value, found, kind)
             if said and self.overview.by("", said[-1].node.position):
@@ -202,11 +213,43 @@ class Provenance:
             kind = self.overview.by(kind, old.position)
             yield Line("  before", _text(old.value), "", kind, old.position)
 
-    def _norm(self, norm: DraftNorm, draft: Draft) -> Iterator[Line]:
-        inherited = draft.defaults.get(NORMS[norm.key].key, {})
+    def _norm(self, norm: DraftNorm, draft: Draft, settled: object) -> Iterator[Line]:
+        op = NORMS[norm.key].key
+        inherited = draft.defaults.get(op, {})
+        values = settled.get(norm.key) if isinstance(settled, dict) else None
         for name, bound in {**inherited, **norm.attributes}.items():
             kind = "layer" if name in norm.attributes else "defaults"
-            yield from self._bound(f"norm.{name}", bound.value, bound, kind)
+            if bound.value is None and isinstance(values, dict) and name in values:
+                own = norm.attributes.get(name)
+                back = self._back(draft, op, name, own) or (bound, kind, None)
+                yield from self._taken_back(op, name, f"norm.{name}", values[name], back)
+            else:
+                yield from self._bound(f"norm.{name}", bound.value, bound, kind)
+
+    def _back(self, draft: Draft, op: str, name: str, own: Said | None = None) -> Back | None:
+        """Return the null that took back a value of a layer, and the value; None where none did."""
+        said: list[tuple[Said, str]] = [
+            (defaults[op][name], "defaults")
+            for defaults in self.places.defaults(draft)
+            if name in defaults.get(op, {})
+        ]
+        own = own or (draft.layer.attributes.get(name) if op == draft.key else None)
+        said += [(own, "layer")] if own else []
+        for (old, _), (null, kind) in reversed([*pairwise(said)]):
+            if old.value is not None and null.value is None:
+                return null, kind, old
+        return None
+
+    def _taken_back(
+        self, op: str, name: str, shown: str, value: object, back: Back
+    ) -> Iterator[Line]:
+        """Yield what is built in, with the null that brings it back, and what that took back."""
+        null, kind, old = back
+        at = null.position
+        yield Line(shown, yaml_text(value), "null", self.overview.by(kind, at), at)
+        if old:
+            kind = self.overview.by("defaults", old.position)
+            yield Line("  before", _default(op, name, old), "", kind, old.position)
 
     def _bound(self, name: str, value: object, bound: Bound, kind: str) -> Iterator[Line]:
         """Yield a value, and below it the parameters that its expression reads."""
