@@ -253,8 +253,8 @@ class Addresses:
         repeated = join(around, numbered[1]) if numbered else ""
         if repeated in self.copied:
             layer = self.layers[self.uses[repeated][0]].layer
-            entry = history.said(layer, "repeat")[-1]
-            yield (-1, 0), Loss(repeated, "repeat", entry.node.position)
+            for entry in history.said(layer, "repeat")[-1:]:  # not all uses of a block may say it
+                yield (-1, 0), Loss(repeated, "repeat", entry.node.position)
 
     def _dropped(self, path: str) -> Iterator[tuple[Order, Loss]]:
         """Yield what a file dropped of its base, to which the path belongs."""

@@ -317,7 +317,8 @@ def _norm(attributes: dict[str, object]) -> tuple[str, dict[str, str]]:
 
 
 def _fork(item: Item, op: Fork, shared: set[str]) -> dict[str, str]:
-    found = {"join": op.join, "split": flow(list(op.split)) if op.split else UNSET}
+    shares = {b.name: n for b, n in zip(item.branches, op.split or (), strict=False)}
+    found = {"join": op.join, "split": flow(dict(sorted(shares.items()))) if shares else UNSET}
     order = ", ".join(branch.name for branch in item.branches if branch.name in shared)
     return found | {"order of branches": order}
 
