@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -17,5 +18,9 @@ def folder() -> Path:
 
 def shown(name: str) -> str:
     """Return a short name for the file of a shipped spec, wherever it is; others as they are."""
-    start = f"{folder()}{os.sep}"
-    return f"specs/{name[len(start) :]}" if name.startswith(start) else name
+    start, whole = f"{folder()}{os.sep}", name
+    if f"specs{os.sep}" in name:
+        with suppress(OSError):  # the working directory may be gone
+            whole = os.path.abspath(name)
+    short = f"specs/{whole[len(start) :]}" if whole.startswith(start) else name
+    return min(short, name, key=len)

@@ -229,6 +229,15 @@ def test_places_are_short_and_whole(columns: str, monkeypatch: pytest.MonkeyPatc
     assert all(re.fullmatch(r"specs/inception_resnet_v2\.yaml:\d+:\d+", p) for p in places)
 
 
+def test_places_are_short_where_archc_is_installed_below(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a virtual environment of the project."""
+    monkeypatch.chdir(shipped()["inception_v3"].parent.parent.parent)
+    result = CliRunner().invoke(main, ["explain", "inception_v3", "Conv2d_1a_3x3"])
+    places = [w for line in result.stdout.splitlines() for w in line.split() if "yaml" in w]
+    assert places
+    assert all(place.startswith("specs/inception_v3.yaml:") for place in places)
+
+
 def test_errors_of_shipped_specs_are_short_for_people_only() -> None:
     words = ["check", "inception_v3", "input=20x20"]
     whole = str(shipped()["inception_v3"])
