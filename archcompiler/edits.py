@@ -22,7 +22,13 @@ from archcompiler.paths import TOP, Address
 from archcompiler.position import Source
 from archcompiler.reading import Reading
 from archcompiler.references import Place
-from archcompiler.renamed import MOST_NAMES, former, is_repeated_by_template, template_name
+from archcompiler.renamed import (
+    MOST_NAMES,
+    former,
+    is_repeated_by_template,
+    renamed,
+    template_name,
+)
 from archcompiler.source import Entry, Mapping
 from archcompiler.spec import COMMON, CONTAINERS, CONTENT, Block, Branch, Layer, Past, Patch
 from archcompiler.validate import Validator
@@ -234,19 +240,11 @@ class Edits:
 
     def _past(self, layer: Layer, patch: Patch, templates: bool) -> tuple[Past, ...]:
         """Return the names of a layer, with the one that a patch takes from it or its copies."""
-        assert layer.name is not None
         if len(layer.past) == MOST_NAMES:
             message = f"`{patch.path}` had {MOST_NAMES} names already"
             self.report.error("E304", message, patch.position)
             self.report.raise_errors()
-        past = Past(
-            text=layer.name.text,
-            until=patch.order,
-            by_template=templates,
-            repeated=layer.repeat is not None,
-            of_copy=layer.copy > 0,
-        )
-        return (*layer.past, past)
+        return renamed(layer, patch, by_template=templates)
 
     def _of_another_block(
         self, layer: Layer, patch: Patch, templates: bool

@@ -109,6 +109,7 @@ class Past:
     """A name that a layer had until the patch of an order gave it another, or made copies."""
 
     text: str
+    to: str
     until: int
     by_template: bool
     repeated: bool
