@@ -17,7 +17,13 @@ from typing import Any, Literal, TextIO, get_args
 import click
 
 from archcompiler.errors import MOST_ERRORS_SHOWN, Diagnostic, Row
-from archcompiler.escape import annotation, annotation_property, json_document, show_lines
+from archcompiler.escape import (
+    annotation,
+    annotation_property,
+    json_document,
+    no_commands,
+    show_lines,
+)
 from archcompiler.escape import show as show
 from archcompiler.position import Position
 
@@ -47,7 +53,7 @@ def render(diagnostics: Sequence[Diagnostic], form: Format, *, color: bool = Fal
         lines += _full(diagnostic, color) if form == "full" else [_headline(diagnostic, color)]
     if len(diagnostics) > MOST_ERRORS_SHOWN:
         lines.append(f"... and {len(diagnostics) - MOST_ERRORS_SHOWN} more")
-    return "\n".join(lines)
+    return no_commands("\n".join(lines))
 
 
 def wants_color(stream: TextIO | None) -> bool:

@@ -34,10 +34,14 @@ def show(text: str) -> str:
 
 def show_lines(text: str) -> str:
     """Escape each line of a text; none can be a command to the program that keeps the log."""
-    shown = text if text.isprintable() else "\n".join(map(show, text.split("\n")))
-    if _OLD_COMMAND in shown:
-        shown = shown.replace(_OLD_COMMAND, "##\\x5b")
-    return _WORKFLOW_COMMAND.sub(r"\1\\x3a", shown) if "::" in shown else shown
+    return no_commands(text if text.isprintable() else "\n".join(map(show, text.split("\n"))))
+
+
+def no_commands(text: str) -> str:
+    """Break what the program that keeps a log would take for a command, in lines already shown."""
+    if _OLD_COMMAND in text:
+        text = text.replace(_OLD_COMMAND, "##\\x5b")
+    return _WORKFLOW_COMMAND.sub(r"\1\\x3a", text) if "::" in text else text
 
 
 # GitHub's workflow commands
