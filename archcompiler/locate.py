@@ -91,6 +91,7 @@ def _files(word: str) -> list[Path]:
         if not found and word not in shipped():
             raise _no_spec(f"the folder {word} holds no spec", "a spec ends in .yaml or .yml")
         if found:
+            _stay_below(path, found)
             return found
     elif path.suffix == ".lock" and os.path.isfile(word):
         beside = [p for p in map(path.with_suffix, SUFFIXES) if p.is_file()]
@@ -110,6 +111,16 @@ def _files(word: str) -> list[Path]:
         f"there is no spec `{word}`",
         near or f"give a .yaml file, a folder, or one of {', '.join(known)}",
     )
+
+
+def _stay_below(folder: Path, found: Iterable[Path]) -> None:
+    """Refuse links out of a folder: nobody named what they lead to, and errors quote what is read."""
+    root = folder.resolve()
+    out = [p for p in found if not Path(os.path.realpath(p)).is_relative_to(root)]
+    if out:
+        message = f"{out[0]} is a link out of the folder {folder}"
+        more = f"; {len(out) - 1} more like it" if out[1:] else ""
+        raise _no_spec(message + more, "move it away, or name the file itself")
 
 
 def _is_closed(look: Callable[[str], object], word: str) -> bool:

@@ -9,6 +9,7 @@ pattern like `specs/*.yaml`, nor an editor's schema takes it for a spec.
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Generic, NoReturn, TypeVar, cast
 
 from archcompiler import fields
 from archcompiler.errors import ArchcError, Diagnostic, WrongValue, did_you_mean, one_of
+from archcompiler.escape import comment
 from archcompiler.fields import Shape, shape_text
 from archcompiler.ir import Network, Totals, totals
 from archcompiler.position import Position
@@ -89,7 +91,8 @@ def to_text(network: Network, spec: str) -> str:
     Columns are not aligned, so that one changed end point is one changed line.
     """
     lines = [
-        f"# `archc check` holds {spec} to these figures. Do not edit: `archc lock` writes them.",
+        f"# `archc check` holds {comment(spec)} to these figures. Do not edit: `archc lock` writes "
+        "them.",
         f"{VERSION_KEY}: {VERSION}",
         f"input: {shape_text(network.input.shape)}",
     ]
@@ -111,9 +114,13 @@ def is_ours(text: str) -> bool:
 def read(spec: Path) -> Lock:
     """Read the lock of a spec.
 
-    Raises `ArchcError`: E606 for what is not a lock as archc writes it, at the place; E101 where
-    the file cannot be read.
+    Raises `ArchcError`: E606 for what is not a lock as archc writes it, at the place, and for a
+    link to anything but such a lock; E101 where the file cannot be read.
     """
+    if _is_elsewhere(lock_path(spec), spec):
+        message = f"{lock_path(spec)} is a link to something that is not this spec's lock"
+        hint = f"move it away; `archc lock {spec}` writes the lock"
+        raise ArchcError(Diagnostic(code="E606", message=message, hint=hint))
     try:
         return _lock(load(lock_path(spec)))
     except ArchcError as error:
@@ -130,6 +137,15 @@ def read(spec: Path) -> Lock:
         raise ArchcError(
             dataclasses.replace(found, code="E606", message=message, rows=(), hint=hint)
         ) from None
+
+
+def _is_elsewhere(path: Path, spec: Path) -> bool:
+    """Tell whether a lock is a link out: nobody named what is there, and errors quote what is read.
+
+    A link may lead to the lock beside the file that the spec itself is a link to.
+    """
+    beside = os.path.join(os.path.realpath(path.parent), path.name)
+    return os.path.realpath(path) not in (beside, str(lock_path(Path(os.path.realpath(spec)))))
 
 
 def _lock(root: Node) -> Lock:

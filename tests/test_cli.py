@@ -223,6 +223,25 @@ def test_no_such_spec(folder: Path, word: str, message: str) -> None:
     assert message in result.stdout
 
 
+@pytest.mark.skipif(os.name == "nt", reason="links need rights there")
+def test_links_out_of_a_folder_are_not_followed(folder: Path) -> None:
+    """Errors quote what is read; who names a file has it read, a folder's links are its owner's."""
+    (folder / "in").mkdir()
+    (folder / "in" / "a.yaml").symlink_to("b.yaml")
+    (folder / "in" / "b.yaml").write_bytes((folder / "small.yaml").read_bytes())
+    assert run("check", "in").exit_code == 0
+    (folder / "secret").write_text("hunter2: hunter2\n")
+    for name in ("c.yaml", "d.yaml"):
+        (folder / "in" / name).symlink_to("../secret")
+    result = run("check", "in")
+    assert result.exit_code == 2
+    assert result.stdout == (
+        "error[E703] in/c.yaml is a link out of the folder in; 1 more like it\n"
+        "   hint: move it away, or name the file itself\n"
+    )
+    assert "hunter2: hunter2" in run("check", "in/c.yaml").stdout
+
+
 def test_all_wrong_words_are_told(folder: Path) -> None:
     result = run("check", "xyz", "small.yaml", "=3", "smal.yaml")
     assert result.exit_code == 2

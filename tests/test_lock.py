@@ -131,7 +131,45 @@ def test_a_lock_that_cannot_be_read(folder: Path) -> None:
     assert result.stdout == "error[E101] cannot read good.lock: it is a folder\n"
 
 
+@pytest.mark.skipif(os.name == "nt", reason="links need rights there")
+@pytest.mark.parametrize(
+    "target", ["../secret", "/etc/passwd", "other.yaml", "good.lock", "nothing"]
+)
+def test_a_lock_that_is_a_link_is_not_followed(folder: Path, target: str) -> None:
+    """Errors quote what is read, and nobody named what a link beside a spec leads to."""
+    (folder.parent / "secret").write_text("hunter2: hunter2\n")
+    (folder / "good.lock").unlink()
+    (folder / "good.lock").symlink_to(target)
+    for words in (("check", "good.yaml"), ("lock", "--check", "good.yaml")):
+        result = run(*words)
+        assert result.exit_code == 1
+        assert "hunter2" not in result.output
+        assert "E606] good.lock is a link to something that is not this spec's" in result.output
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights there")
+def test_a_spec_and_its_lock_may_both_be_links(folder: Path) -> None:
+    (folder / "farm").mkdir()
+    for name in ("good.yaml", "good.lock"):
+        (folder / "farm" / name).symlink_to(folder / name)
+    assert run("check", "farm/good.yaml").exit_code == 0
+    (folder / "good.lock").write_text(
+        (folder / "good.lock").read_text().replace("macs: ", "macs: 1")
+    )
+    assert "E605" in run("check", "farm/good.yaml").stdout
+
+
 # archc lock
+
+
+def test_the_name_of_a_spec_stays_in_its_line(folder: Path) -> None:
+    name = "a\narchc_lock: 2\x1b"
+    (folder / f"{name}.yaml").write_text(GOOD)
+    assert run("lock", f"{name}.yaml").exit_code == 0
+    first, second, *_ = (folder / f"{name}.lock").read_text("ascii").split("\n")
+    assert first.startswith("# `archc check` holds a archc_lock: 2\\x1b.yaml to these figures.")
+    assert second == "archc_lock: 1"
+    assert run("check", f"{name}.yaml").exit_code == 0
 
 
 def test_lock_writes_once(folder: Path) -> None:
