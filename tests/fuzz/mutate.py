@@ -1,4 +1,4 @@
-"""Breaks specs at random: their bytes, their tokens, their structure."""
+"""Breaks specs at random: their bytes, tokens, words and lines, and their structure."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ WORDS = (
     "\x85", "\u2028", "\ufeff", "\u202e", "\U0001f600", "class", "aux", "__init__", "../../a",
     "a" * 99,
 )  # fmt: skip
+WORD = re.compile(r"[A-Za-z0-9_$.]+")
+PLAIN = tuple(word for word in WORDS if WORD.fullmatch(word))
 VALUES: tuple[Any, ...] = (
     None, True, False, 0, -1, 1, 3, 2**31, 2**63, 10**300, 0.5, -0.0, float("inf"), "",
     "x", "3x3", "$n", "$in_channels", "$1 / 0", "map", "same", "none", "input", "Logits", [], {},
@@ -32,8 +34,7 @@ VALUES: tuple[Any, ...] = (
 
 def mutated(text: str, draw: random.Random) -> bytes:
     """Return a spec with one to four mutations of one kind."""
-    change = draw.choice((_bytes, _bytes, _tokens, _tokens, _structure))
-    return change(text, draw)
+    return draw.choice((_bytes, _tokens, _words, _words, _lines, _structure))(text, draw)
 
 
 def _bytes(text: str, draw: random.Random) -> bytes:
@@ -74,6 +75,27 @@ def _tokens(text: str, draw: random.Random) -> bytes:
     return "".join(tokens).encode()
 
 
+def _words(text: str, draw: random.Random) -> bytes:
+    """Put words in place of words: most of what comes of it is YAML."""
+    tokens = TOKEN.findall(text)
+    places = [n for n, token in enumerate(tokens) if WORD.fullmatch(token)]
+    for _ in range(draw.randint(1, 3)):
+        at, other = draw.choice(places), draw.choice(places)
+        tokens[at] = draw.choice((tokens[other], tokens[other], draw.choice(PLAIN)))
+    return "".join(tokens).encode()
+
+
+def _lines(text: str, draw: random.Random) -> bytes:
+    """Drop, double and move lines."""
+    lines = text.splitlines(keepends=True)
+    for _ in range(draw.randint(1, 3)):
+        at, other = draw.randrange(len(lines)), draw.randrange(len(lines))
+        line = lines[at] if draw.random() < 0.3 else lines.pop(at)
+        if draw.random() < 0.6:
+            lines.insert(other, line)
+    return "".join(lines).encode()
+
+
 def _structure(text: str, draw: random.Random) -> bytes:
     root = plain(source.parse(text, "spec"))
     for _ in range(draw.randint(1, 3)):
@@ -90,7 +112,8 @@ def plain(node: source.Node) -> Any:
     return {key: plain(entry.node) for key, entry in node.entries.items()}
 
 
-def _places(value: Any) -> list[tuple[Any, Any]]:
+def places(value: Any) -> list[tuple[Any, Any]]:
+    """Return each place inside of a value: what holds it, and its key or index."""
     found, rest = [], [value]
     while rest:
         holder = rest.pop()
@@ -103,10 +126,10 @@ def _places(value: Any) -> list[tuple[Any, Any]]:
 
 
 def _change(root: Any, draw: random.Random) -> None:
-    places = _places(root)
-    if not places:
+    found = places(root)
+    if not found:
         return
-    (holder, key), (other, index) = draw.choice(places), draw.choice(places)
+    (holder, key), (other, index) = draw.choice(found), draw.choice(found)
     changes: tuple[Callable[[], object], ...] = (
         lambda: holder.__setitem__(key, copied(draw.choice(VALUES))),
         lambda: holder.__setitem__(key, copied(other[index])),

@@ -3,6 +3,7 @@
     python tests/fuzz/run.py mutate --seed 1 --count 20000
     python tests/fuzz/run.py invalid --seed 1 --count 500
     python tests/fuzz/run.py strings --seed 1 --count 10000
+    python tests/fuzz/run.py paths --seed 1 --count 2000
     python tests/fuzz/run.py loaders --seed 1 --count 2000
 
 Everything runs in this process, each spec under a clock of its own; the last line is the figure.
@@ -12,87 +13,44 @@ What failed is written to a folder of `--keep`.
 from __future__ import annotations
 
 import argparse
-import ast
 import gc
-import json
 import random
 import resource
-import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
+from hostile_text import strings
 from mutate import mutated
+from paths import paths
+from trial import Wrong, clock, compiled, scratch, specs
 from violate import violated
+from watch import watch
 
 from archcompiler import source
 from archcompiler.backend import backend
 from archcompiler.build import emit
-from archcompiler.compiler import compile_node
 from archcompiler.diagnostics import FORMATS, render
 from archcompiler.errors import ArchcError
-from archcompiler.ir import Network
 from archcompiler.locate import shipped
-from archcompiler.yaml_writer import to_yaml
 
-ROOT = Path(__file__).parents[2]
-LIMIT_S = 1.0
 RULED = ("googlenet", "inception_v3", "inception_v3_torchvision", "googlenet_torchvision")
 """Specs that have what the rules of `violate.py` break: two whole ones, and two that patch."""
-STRINGS = ROOT / "tests/cases/hostile/strings.json"
-ALPHABET = (
-    "\0\x1b\r\n\t\x85\u2028\u202e\ufeff\\\"'`{}[]()<>#%:|*&!$~@=;,. -_+/abceiostxyz09\xe9\u754c"
-)
-
-
-class Slow(Exception):
-    """One spec took longer than the limit."""
-
-
-class Wrong(Exception):
-    """archc did what it must not do."""
-
-
-def specs() -> list[str]:
-    """Return the texts that are broken: the shipped specs, and small ones of the tests."""
-    small = [*sorted((ROOT / "tests/cases/emitted").glob("*.yaml"))]
-    small += sorted((ROOT / "tests/cases/variants/written_out").glob("*.yaml"))
-    return [path.read_text("utf-8") for path in (*sorted(shipped().values()), *small)]
-
-
-@contextmanager
-def clock(seconds: float) -> Iterator[None]:
-    """Raise `Slow` when this process has computed for so long; other processes do not count."""
-
-    def stop(*_: object) -> None:
-        raise Slow
-
-    before = signal.signal(signal.SIGVTALRM, stop)
-    signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
-        signal.signal(signal.SIGVTALRM, before)
-
-
-def compiled(data: bytes) -> Network:
-    node = source.parse(source.decode(data, "spec.yaml"), "spec.yaml")
-    return compile_node(node, source="spec.yaml").network
 
 
 def mutate(draw: random.Random, texts: list[str]) -> tuple[bytes, str]:
     """Compile a mutated spec; show its errors in every format, and build it where it is right."""
     data = mutated(draw.choice(texts), draw)
     try:
-        with clock(LIMIT_S):
+        with scratch() as folder, watch().held_to(folder) as seen, clock():
             network = compiled(data)
             if draw.randrange(4) == 0:
                 emit(network, backend(draw.choice(("torch", "tensorflow"))))
+        if seen:
+            raise Wrong(f"it did {seen[0]}")
     except ArchcError as error:
         for form in FORMATS:
             shown = render(error.diagnostics, form)
@@ -107,7 +65,7 @@ def invalid(draw: random.Random, _: list[str]) -> tuple[bytes, str]:
     path = shipped()[draw.choice(RULED)]
     text, rule, line = violated(path.read_text("utf-8"), draw)
     try:
-        with clock(LIMIT_S):
+        with clock():
             compiled(text.encode())
     except ArchcError as error:
         found = [d for d in error.diagnostics if d.code in rule.codes]
@@ -117,37 +75,6 @@ def invalid(draw: random.Random, _: list[str]) -> tuple[bytes, str]:
         lines |= {r.position.line for d in found for r in d.rows if r.position}
         return text.encode(), "right line" if line in lines else f"other line for {rule.put}"
     return text.encode(), f"accepted: {rule.put} at line {line}"
-
-
-def strings(draw: random.Random, texts: list[str]) -> tuple[bytes, str]:
-    """Put hostile text into every free field and build; the gate and all parsers must agree."""
-    known = json.loads(STRINGS.read_text("utf-8"))
-    random_text = "".join(draw.choices(ALPHABET, k=draw.randrange(1, 60)))
-    text = (
-        random_text if draw.random() < 0.5 else "".join(draw.choices(known, k=draw.randint(1, 3)))
-    )
-    spec = {
-        "archc": 1,
-        "name": "small",
-        "summary": text,
-        "x-note": text,
-        "input": "8x8x3",
-        "stem": {"conv": 4, "kernel": 3, "stride": 2, "padding": "same", "name": "a"},
-        "body": [],
-        "heads": {"Logits": ["global_avg_pool", {"dense": 10, "name": "fc"}]},
-    }
-    written = to_yaml(spec)
-    with clock(LIMIT_S):
-        node = source.parse(written, f"{text}.yaml")
-        network = compile_node(node, source=f"{text}.yaml").network
-        files = emit(network, backend(draw.choice(("torch", "tensorflow"))))  # through the gate
-    doc = ast.get_docstring(ast.parse(files["model.py"].encode()), clean=False)
-    folded = " ".join(text.split())
-    if not " ".join(str(doc).split()).startswith(folded.replace('"', "'")):
-        raise Wrong(f"the docstring is {doc!r}")
-    if json.loads(files["architecture.json"])["summary"] != folded:
-        raise Wrong("architecture.json has another summary")
-    return written.encode(), "good"
 
 
 def loaders(draw: random.Random, texts: list[str]) -> tuple[bytes, str]:
@@ -169,7 +96,7 @@ def loaders(draw: random.Random, texts: list[str]) -> tuple[bytes, str]:
 
 
 MODES: dict[str, Callable[[random.Random, list[str]], tuple[bytes, str]]] = {
-    "mutate": mutate, "invalid": invalid, "strings": strings, "loaders": loaders,
+    "mutate": mutate, "invalid": invalid, "strings": strings, "paths": paths, "loaders": loaders,
 }  # fmt: skip
 
 
