@@ -114,7 +114,7 @@ def _files(word: str) -> list[Path]:
 
 
 def _stay_below(folder: Path, found: Iterable[Path]) -> None:
-    """Refuse links out of a folder: nobody named what they lead to, and errors quote what is read."""
+    """Refuse links out of a folder: nobody named what is there, and errors quote what is read."""
     root = folder.resolve()
     out = [p for p in found if not Path(os.path.realpath(p)).is_relative_to(root)]
     if out:
