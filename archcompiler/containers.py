@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import ChainMap
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -25,7 +25,7 @@ class Lists(Protocol):
 
     def layers(
         self,
-        layers: Iterable[Layer],
+        layers: Sequence[Layer],
         enters: Source,
         place: Place,
         *,

@@ -8,7 +8,7 @@ from typing import Literal
 
 from archcompiler.blame import Blame
 from archcompiler.errors import Diagnostic
-from archcompiler.expression import Expression
+from archcompiler.expression import Expression, Value
 from archcompiler.fields import Shape
 from archcompiler.missing import Gone
 from archcompiler.position import Position
@@ -22,6 +22,14 @@ class Port:
     owner: str
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The value of a parameter, and how many parameters in turn it took."""
+
+    value: Value
+    depth: int
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Scope:
     """The names an expression may read, and the port that `in_channels` means.
@@ -31,6 +39,8 @@ class Scope:
 
     params: MutableMapping[str, Bound]
     enters: Port | None
+    known: dict[str, Known] = field(default_factory=dict, repr=False)
+    """Values that depend on no shape, by parameter; `evaluate` fills it."""
 
 
 @dataclass(frozen=True, slots=True)

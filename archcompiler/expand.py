@@ -216,7 +216,7 @@ class _Expander:
 
     def layers(
         self,
-        layers: Iterable[Layer],
+        layers: Sequence[Layer],
         enters: Source,
         place: Place,
         *,
@@ -224,10 +224,10 @@ class _Expander:
         patched: bool = False,
     ) -> tuple[tuple[Draft, ...], Source]:
         """Expand a list of layers; a `patched` one is as its patches left it."""
-        frame: dict[str, Draft] = {}
-        place = dataclasses.replace(place, frames=(frame, *place.frames), depth=place.depth + 1)
+        place = dataclasses.replace(place, frames=({}, *place.frames), depth=place.depth + 1)
         current, found = enters, []
         problems = self.problems
+        self.affords(layers)
         for written in layers:
             pieces = [(written, place)] if patched else self.edits.layers(written, place)
             for layer, where in pieces:
@@ -243,6 +243,7 @@ class _Expander:
         self, layer: Layer, current: Source, place: Place, *, end_point: bool
     ) -> list[Draft]:
         """Expand one layer, as often as it is repeated, each feeding the next."""
+        self.affords((layer,))
         if layer.repeat is None:
             draft = self.draft(layer, current, place, end_point=end_point)
             if draft is None:
@@ -252,9 +253,6 @@ class _Expander:
                 place.frames[0][draft.name] = draft
             return [draft]
         drafts: list[Draft] = []
-        if self.count + self.sizes.of(layer) > MAX_LAYERS:
-            cause = self.sizes.cause(layer, MAX_LAYERS)
-            self.over_budget(cause.repeat.position if cause.repeat else cause.position)
         names = self.instance_names(layer, place)
         if layer.name:
             self.edits.missing.repeats[join(place.prefix, layer.name.text)] = layer.repeat.position
@@ -318,6 +316,11 @@ class _Expander:
             self.report.error("E206", f"of `{layer.name}_{count}`: {problem}", layer.name.position)
             return []
         return [Name(f"{layer.name}_{n}", layer.name.position) for n in range(1, count + 1)]
+
+    def affords(self, layers: Iterable[Layer]) -> None:
+        """Stop before layers are expanded that come to more than the budget."""
+        if position := self.sizes.over(layers, MAX_LAYERS - self.count):
+            self.over_budget(position)
 
     def over_budget(self, position: Position) -> None:
         self.report.error("E304", f"more than {MAX_LAYERS:,} layers", position)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from archcompiler.position import Position
 from archcompiler.spec import Block, Layer
 
 _DEEPEST = 64
@@ -34,7 +35,17 @@ class LayerCount:
             )
         return self.known[id(layer)][1]
 
-    def cause(self, layer: Layer, most: int) -> Layer:
+    def over(self, layers: Iterable[Layer], most: int) -> Position | None:
+        """Return what makes the layers more than `most`: a repetition, or a layer; or None."""
+        count = 0
+        for layer in layers:
+            count += self.of(layer)
+            if count > most:
+                cause = self._cause(layer, most)
+                return cause.repeat.position if cause.repeat else cause.position
+        return None
+
+    def _cause(self, layer: Layer, most: int) -> Layer:
         """Return the innermost layer that alone is more than `most`."""
         seen: set[int] = set()  # blocks may contain each other in a circle
         while id(layer) not in seen:

@@ -9,11 +9,14 @@ printer changed, and then to read each of them:
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from archcompiler import expression
 from archcompiler.compiler import compile_file, compile_node
 from archcompiler.errors import ArchcError
 from archcompiler.ir import Fork, Graph, Instance, Node, Value
@@ -222,19 +225,49 @@ def test_nesting_has_a_limit(depth: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("link", "refused"),
-    [("$p{}", True), ("$p{} - p{} + 1", False), ("$" + "-" * 46 + "p{}", True)],
+    ("link", "channels"),
+    [("$p{}", None), ("$p{} - p{} + 1", 1), ("$" + "-" * 46 + "p{}", 3)],
     ids=["long", "doubling", "deep"],
 )
-def test_parameters_in_a_chain(link: str, refused: bool) -> None:
+def test_parameters_in_a_chain(link: str, channels: int | None) -> None:
     """A parameter read twice is evaluated once; a chain without end is an error."""
     length = 150 if link == "$p{}" else 60
     params = ", ".join(f"p{n}: {link.replace('{}', str(n + 1))}" for n in range(length))
     block = f"{{params: {{{params}, p{length}: 3}}, layers: [{{conv: $p0, name: c}}]}}"
     text = f"{HEAD}blocks: {{b: {block}}}\nstem: []\nbody: [{{block: b, name: b}}]\n{TAIL}\n"
-    if refused:
+    if channels is None:
         with pytest.raises(ArchcError, match="has no value"):
             compile_node(parse(text, "net.yaml"), source="net.yaml")
         return
     network = compile_node(parse(text, "net.yaml"), source="net.yaml").network
-    assert network.body.output.channels == 1
+    assert network.body.output.channels == channels
+
+
+@pytest.mark.parametrize("first", [0, 50, 99])
+def test_a_chain_is_as_long_whatever_is_read_first(first: int) -> None:
+    params = ", ".join(f"p{n}: $p{n + 1}" for n in range(100))
+    layers = f"[{{conv: $p{first}, name: c}}, {{conv: $p0, name: d}}]"
+    block = f"{{params: {{{params}, p100: 3}}, layers: {layers}}}"
+    text = f"{HEAD}blocks: {{b: {block}}}\nstem: []\nbody: [{{block: b, name: b}}]\n{TAIL}\n"
+    with pytest.raises(ArchcError, match=r"`\$p0` has no value: its parameters depend on more"):
+        compile_node(parse(text, "net.yaml"), source="net.yaml")
+
+
+def test_a_parameter_is_evaluated_once_for_all_layers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What depends on no shape is evaluated once in its scope, and once as an argument."""
+    counted = Counter[str]()
+    evaluate = expression.evaluate
+
+    def counting(value: expression.Expression, lookup: Any) -> Any:
+        counted[value.text] += 1
+        return evaluate(value, lookup)
+
+    monkeypatch.setattr(expression, "evaluate", counting)
+    params = "{n: 4, m: $n + 1, k: $m + m, c: $in_channels + m}"
+    layers = "[{conv: $k, kernel: $k - 9, padding: $k - 10, name: a, repeat: 50}, {conv: $c, name: z}]"
+    block = f"{{params: {params}, layers: {layers}}}"
+    text = f"{HEAD}blocks: {{b: {block}}}\nstem: []\nbody: [{{block: b, name: b}}]\n{TAIL}\n"
+    network = compile_node(parse(text, "net.yaml"), source="net.yaml").network
+    assert network.body.output.channels == 2 + 5
+    assert counted["m + m"] == counted["n + 1"] == 2
+    assert counted["k - 9"] == 50
