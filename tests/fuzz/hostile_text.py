@@ -149,7 +149,7 @@ def _told(written: str, text: str, draw: random.Random, folder: Path) -> None:
     spec = draw.choice((_file(text), "spec.yaml"))
     Path(spec).write_text(written, "utf-8")
     shutil.copy(FIELDS, "fields.yaml")
-    change = draw.choice((f"{draw.choice(PATHS)}={text}", f"{text}=3", f"classes={text}"))
+    change = draw.choice((f"{draw.choice(PATHS)}={text}", f"{text}=3", f"num_classes={text}"))
     text = "" if os.path.exists(text) else text  # whoever names a file has it read
     words = {"spec": spec, "text": text, "path": draw.choice(PATHS), "change": change}
     command = [word.format(**words) for word in draw.choice(COMMANDS)]
