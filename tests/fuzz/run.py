@@ -26,6 +26,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from hostile_text import FIELDS, strings
 from mutate import mutated
 from paths import paths
+from told import told
 from trial import Wrong, clock, compiled, scratch, specs
 from violate import violated
 from watch import watch
@@ -43,19 +44,34 @@ RULED = (
 )  # fmt: skip
 """Shipped specs that have what the rules of `violate.py` break; two of them patch others."""
 
+COMMANDS = (
+    *(("check", "spec.yaml", "--format", form) for form in FORMATS),
+    ("summary", "spec.yaml"), ("resolve", "spec.yaml"),
+    ("resolve", "spec.yaml", "--format", "json"),
+    ("diff", "spec.yaml", "inception_v3"), ("lock", "spec.yaml"), ("lock", "--check", "spec.yaml"),
+    ("explain", "spec.yaml", "stem"), ("new", "new.yaml", "--from", "spec.yaml"),
+    ("build", "spec.yaml", "-b", "torch", "-o", "out"), ("check", "spec.yaml", "input=64x64"),
+)  # fmt: skip
 BAD = ("CRASH", "accepted", "other", "not")
 """How outcomes start that must not be."""
 MOST_MB = 300
 
 
 def mutate(draw: random.Random, texts: list[str]) -> tuple[bytes, str]:
-    """Compile a mutated spec; show its errors in every format, and build it where it is right."""
+    """Compile a mutated spec; show its errors in every format, and build it where it is right.
+
+    One of eight is given to a command instead, as a file.
+    """
     data = mutated(draw.choice(texts), draw)
     try:
         with scratch() as folder, watch().held_to(folder) as seen, clock():
-            network = compiled(data)
-            if draw.randrange(4) == 0:
-                emit(network, backend(draw.choice(("torch", "tensorflow"))))
+            if draw.randrange(8) == 0:
+                (folder / "spec.yaml").write_bytes(data)
+                outcome = f"exit code {told(draw.choice(COMMANDS)).exit_code}"
+            else:
+                network, outcome = compiled(data), "good"
+                if draw.randrange(4) == 0:
+                    emit(network, backend(draw.choice(("torch", "tensorflow"))))
         if seen:
             raise Wrong(f"it did {seen[0]}")
     except ArchcError as error:
@@ -64,7 +80,7 @@ def mutate(draw: random.Random, texts: list[str]) -> tuple[bytes, str]:
             if not shown.replace("\n", "").isprintable():
                 raise Wrong(f"{form} is not printable") from None
         return data, error.diagnostics[0].code
-    return data, "good"
+    return data, outcome
 
 
 def invalid(draw: random.Random, _: list[str]) -> tuple[bytes, str]:
