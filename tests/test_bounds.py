@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import difflib
+import random
 import re
 from typing import Any, SupportsIndex
 
 import pytest
 import yaml
 
-from archcompiler import whitespace
+from archcompiler import near, whitespace
+from archcompiler.near import nearest
 from archcompiler.position import Source
 from archcompiler.whitespace import Whitespace
 
@@ -60,3 +63,48 @@ def test_odd_whitespace_is_looked_for_once(text: str, monkeypatch: pytest.Monkey
         assert not spaces.after(event)
     assert not spaces.odd
     assert Counted.searched < 4 * len(text)
+
+
+def misspelled(word: str, choose: random.Random) -> str:
+    """Return a word with one to four letters dropped, doubled or replaced."""
+    for _ in range(choose.randint(1, 4)):
+        at = choose.randrange(len(word))
+        word = word[:at] + choose.choice(["", "x", word[at] * 2]) + word[at + 1 :] or "x"
+    return word
+
+
+@pytest.mark.parametrize("count", [3, 40, 400])
+def test_the_nearest_word_is_that_of_difflib(count: int) -> None:
+    """Names of layers, letters and all: nothing that people write meets the bounds."""
+    choose = random.Random(count)
+    parts = ("Mixed", "Conv2d", "Branch", "Block", "Logits", "Max")
+    known = [
+        f"{choose.choice(parts)}_{choose.randrange(9)}{choose.choice('abc')}/"
+        f"{choose.choice(parts)}_{n}"
+        for n in range(count)
+    ]
+    for _ in range(50):
+        word = misspelled(choose.choice(known), choose)
+        folded = {k.lower(): k for k in known}
+        near_ones = difflib.get_close_matches(word.lower(), folded, n=1, cutoff=0.65)
+        assert nearest(word, known) == (folded[near_ones[0]] if near_ones else None)
+
+
+@pytest.mark.parametrize("length", [1, 20, 63, 128, 4_000])
+def test_the_nearest_of_many_words_takes_bounded_work(
+    length: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared: list[int] = []
+
+    class Matcher(difflib.SequenceMatcher[str]):
+        def ratio(self) -> float:
+            compared.append(len(self.a) * len(self.b))
+            return super().ratio()
+
+    monkeypatch.setattr(near.difflib, "SequenceMatcher", Matcher)
+    choose = random.Random(length)
+    words = ["".join(choose.choices("ab", k=length)) for _ in range(1_100)]
+    nearest(words[0], (w for w in words[1:]))
+    assert sum(compared[:-1]) < near.MOST_LETTERS
+    assert len(compared) <= near.MOST_WORDS
+    assert length < near.LONGEST or len(compared) <= 2
