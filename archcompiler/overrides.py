@@ -83,6 +83,14 @@ def parse_assignment(text: str) -> Assignment:
             hint="write it as body.defaults.conv.activation=relu, or in the file",
         )
         raise ArchcError(diagnostic, exit_code=USAGE_OR_ENVIRONMENT)
+    if target.count("/") >= source.MAX_DEPTH:
+        diagnostic = Diagnostic(
+            code="E704",
+            message=f"nothing is deeper than {source.MAX_DEPTH} names",
+            position=position,
+            hint="a path is like Mixed_5b/Branch_1/Conv2d_0b_5x5, with what changes as `.kernel`",
+        )
+        raise ArchcError(diagnostic, exit_code=USAGE_OR_ENVIRONMENT)
     at = Position(position.source, 1, len(target) + 2)
     if value.strip() in ("", "~", "null"):  # alone, this would be an empty document
         return Assignment(target, Scalar(None, "", at), position)

@@ -10,9 +10,13 @@ from typing import Any, SupportsIndex
 import pytest
 import yaml
 
-from archcompiler import near, whitespace
+from archcompiler import lost, near, source, whitespace
+from archcompiler.compiler import compile_node
+from archcompiler.errors import ArchcError
 from archcompiler.near import nearest
+from archcompiler.overrides import parse_assignment
 from archcompiler.position import Source
+from archcompiler.texts import Texts
 from archcompiler.whitespace import Whitespace
 
 
@@ -108,3 +112,71 @@ def test_the_nearest_of_many_words_takes_bounded_work(
     assert sum(compared[:-1]) < near.MOST_LETTERS
     assert len(compared) <= near.MOST_WORDS
     assert length < near.LONGEST or len(compared) <= 2
+
+
+START = "archc: 1\nname: x\ninput: 8x8x3\nstem: {conv: 4, kernel: 1, padding: same, name: S}\n"
+END = "heads: {Logits: [global_avg_pool]}\n"
+
+
+def errors_of(text: str, *words: str) -> int:
+    """Return how many errors a spec has."""
+    node, assignments = source.parse(text, "x.yaml"), [parse_assignment(w) for w in words]
+    with pytest.raises(ArchcError) as caught:
+        compile_node(node, assignments, source="x.yaml")
+    return len(caught.value.diagnostics)
+
+
+@pytest.mark.parametrize("sign", [":", "[", "/", "."])
+def test_many_words_are_not_all_looked_up(sign: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each name of a path is looked up once, and no more of them than a path may have."""
+    looked: list[str] = []
+    names = Texts._names
+    monkeypatch.setattr(
+        Texts,
+        "_names",
+        lambda self, start, name: (looked.append(name), names(self, start, name))[1],
+    )
+    count = {"/": 63, ".": 16}.get(sign, 3_000)
+    assert errors_of(f"{START}body: []\n{END}", f"a{f'{sign}a' * count}=1") == 1
+    assert len(looked) <= 2 * source.MAX_DEPTH
+
+
+def test_paths_to_nothing_are_looked_up_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[str] = []
+    names = Texts._names
+    monkeypatch.setattr(
+        Texts,
+        "_names",
+        lambda self, start, name: (looked.append(name), names(self, start, name))[1],
+    )
+    patches = "".join(f"  - {{remove: {'/'.join(['a'] * 59)}/b{n}}}\n" for n in range(20))
+    layer = "{identity, name: R}"
+    assert errors_of(f"{START}body: [{layer}]\n{END}patch:\n  - {{remove: R}}\n{patches}") == 20
+    assert len(looked) <= 20 * 2 * 60
+
+
+def test_few_of_the_paths_around_a_wrong_one_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A group of few names may have all the layers there are below them."""
+    read: list[str] = []
+    inside = lost._Lines.inside
+    monkeypatch.setattr(
+        lost._Lines,
+        "inside",
+        lambda self, start: (read.append(start) or inner for inner in inside(self, start)),
+    )
+    layers = ", ".join(f"{{identity, name: n{n}}}" for n in range(3_000))
+    body = f"body: [{{name: G, layers: [{{name: H, layers: [{layers}]}}]}}]\n"
+    assert errors_of(f"{START}{body}{END}patch: [{{remove: G/{'x' * 60}}}]\n") == 1
+    assert 1_000 <= len(read) <= 2_000
+
+
+def test_how_deep_a_wrong_path_is_right_takes_one_pass() -> None:
+    lines = lost._Lines.of(["a", "a/b", "a/bc/d", "a/b/c", "a/b/c/d/e", "b/c"])
+    depths = {"a": 1, "a/b": 2, "a/b/c/d": 4, "a/bc/d": 2, "x/b": 0, "b/c": 1, "c": 0, "": 0}
+    for path, depth in depths.items():
+        assert lines.deepest(path.split("/")) == depth, path
+    many = [f"g{'/g' * 40}/n{n}" for n in range(300)]
+    counted = Counted(lost._Lines.of(many).text)
+    Counted.searched = 0
+    assert lost._Lines(counted, counted).deepest(["g"] * 60) == 41
+    assert Counted.searched < 2 * len(counted)

@@ -105,3 +105,18 @@ def test_an_assignment_that_is_too_deep(dots: int) -> None:
         changed(f"F.defaults.conv{'.conv' * (dots - 2)}=3")
     assert [d.code for d in caught.value.diagnostics] == ["E704"]
     assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize("slashes", [64, 30_000])
+def test_a_path_that_is_too_deep(slashes: int) -> None:
+    word = f"a{'/a' * slashes}.conv=3"
+    with pytest.raises(ArchcError) as caught:
+        changed(word)
+    (found,) = caught.value.diagnostics
+    assert (found.code, found.message) == ("E704", "nothing is deeper than 64 names")
+    assert found.position is not None
+    assert found.position.source.text == word
+    assert caught.value.exit_code == 2
+    with pytest.raises(ArchcError) as caught:
+        changed(f"a{'/a' * 63}.conv=3")
+    assert [d.code for d in caught.value.diagnostics] == ["E310"]
