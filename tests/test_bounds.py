@@ -5,17 +5,18 @@ from __future__ import annotations
 import difflib
 import random
 import re
+from collections.abc import Iterator
 from typing import Any, SupportsIndex
 
 import pytest
 import yaml
 
-from archcompiler import lost, near, source, whitespace
+from archcompiler import diagnostics, lost, near, position, source, whitespace
 from archcompiler.compiler import compile_node
-from archcompiler.errors import ArchcError
+from archcompiler.errors import ArchcError, Diagnostic
 from archcompiler.near import nearest
 from archcompiler.overrides import parse_assignment
-from archcompiler.position import Source
+from archcompiler.position import Position, Source
 from archcompiler.texts import Texts
 from archcompiler.whitespace import Whitespace
 
@@ -180,3 +181,42 @@ def test_how_deep_a_wrong_path_is_right_takes_one_pass() -> None:
     Counted.searched = 0
     assert lost._Lines(counted, counted).deepest(["g"] * 60) == 41
     assert Counted.searched < 2 * len(counted)
+
+
+@pytest.mark.parametrize("letter", ["x", "\u7573", "\u0301", "\u202e"])
+@pytest.mark.parametrize("column", [1, 300_000, 600_001])
+def test_of_a_long_line_little_is_looked_at(
+    letter: str, column: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[int] = []
+    shown, cells = diagnostics.show, diagnostics._cells
+    monkeypatch.setattr(diagnostics, "show", lambda t: (looked.append(len(t)), shown(t))[1])
+    monkeypatch.setattr(diagnostics, "_cells", lambda t: (looked.append(len(t)), cells(t))[1])
+    at = Position(Source("a.yaml", letter * 600_000), 1, column)
+    wrong = Diagnostic(code="E204", message="wrong", position=at)
+    _, line, _ = diagnostics.render([wrong], "full").split("\n")
+    assert len(line) < 160
+    assert line.count("...") == 1 + (column == 300_000)
+    assert sum(looked) < 50_000
+
+
+def test_lines_are_found_without_reading_all_before_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    found: list[int] = []
+
+    class Ends:
+        def finditer(self, text: str) -> Iterator[re.Match[str]]:
+            return (found.append(1) or end for end in position_ends.finditer(text))
+
+        def search(self, text: str, start: int) -> re.Match[str] | None:
+            found.append(1)
+            return position_ends.search(text, start)
+
+    position_ends = position.LINE_END
+    monkeypatch.setattr(position, "LINE_END", Ends())
+    text = "".join(f"{n}\r\n" for n in range(1, 20_001))
+    one = Source("a.yaml", text)
+    numbers = [1, 2, 1_023, 1_024, 1_025, 1_026, 2_048, 2_049, 10_000, *range(19_980, 20_001)]
+    assert [one.line(n) for n in numbers] == [str(n) for n in numbers]
+    assert [one.line(n) for n in (-1, 0, 20_001, 20_002, 20_481, 99_999)] == [""] * 6
+    assert len(found) < 20_000 + 1_025 * (len(numbers) + 6)
+    assert len(one._starts) == 20
