@@ -35,6 +35,8 @@ _WIDEST = 160
 """Wider lines are not read."""
 _INDENT = "   "
 _CUT = "..."
+_AROUND = 4 * WIDTH
+"""How many characters on either side of the caret are looked at: a line may have millions."""
 _LONGEST = 600
 """How many characters of a message people are shown: a spec may quote itself at any length."""
 
@@ -126,9 +128,11 @@ def _snippet(position: Position, color: bool) -> Iterator[str]:
     line = position.source.line(position.line)
     if not line.strip():
         return
-    before, after = show(line[: position.column - 1]), show(line[position.column - 1 :])
+    at = position.column - 1
+    start, end = max(at - _AROUND, 0), at + _AROUND
+    before, after = show(line[start:at]), show(line[at:end])
     gutter = f"{_INDENT}| {position.line:>3} | "
-    before, after = _cut(before, after, WIDTH - len(gutter))
+    before, after = _cut(before, after, WIDTH - len(gutter), start > 0, end < len(line))
     bars = (f"{_INDENT}|", f"{position.line:>3} |", "^")
     if color:
         bars = (click.style(bars[0], dim=True), click.style(bars[1], dim=True),
@@ -137,15 +141,19 @@ def _snippet(position: Position, color: bool) -> Iterator[str]:
     yield f"{bars[0]}{' ' * (len(gutter) - len(_INDENT) - 1 + _cells(before))}{bars[2]}"
 
 
-def _cut(before: str, after: str, room: int) -> tuple[str, str]:
-    """Shorten a line to `room` columns, keeping what stands around the caret between its parts."""
-    rest = max(_cells(after), 1)  # the caret may stand behind the line
-    if _cells(before) + rest <= room:
+def _cut(before: str, after: str, room: int, earlier: bool, later: bool) -> tuple[str, str]:
+    """Shorten a line to `room` columns, keeping what stands around the caret between its parts.
+
+    `earlier` and `later` tell whether the line has more than these parts on either side.
+    """
+    start = room + 1 if earlier else _cells(before)
+    rest = room + 1 if later else max(_cells(after), 1)  # the caret may stand behind the line
+    if start + rest <= room:
         return before, after
-    if _cells(before) > room * 2 // 3:
+    if start > room * 2 // 3:
         kept = max(room // 2, room - rest)
         before = _CUT + _fitting(before[::-1], kept - len(_CUT))[::-1]
-    if _cells(before) + _cells(after) > room:
+    if later or _cells(before) + _cells(after) > room:
         after = _fitting(after, room - _cells(before) - len(_CUT)) + _CUT
     return before, after
 

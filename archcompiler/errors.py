@@ -6,12 +6,11 @@ Every problem is a `Diagnostic`. A room collects the diagnostics of all independ
 
 from __future__ import annotations
 
-import difflib
-import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from archcompiler.near import nearest as nearest
 from archcompiler.position import Position
 
 Severity = Literal["error", "note"]
@@ -20,7 +19,6 @@ SPEC_IS_WRONG = 1
 USAGE_OR_ENVIRONMENT = 2
 MOST_ERRORS_SHOWN = 20
 MOST_ERRORS_COLLECTED = 200
-MOST_NAMES_COMPARED = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,13 +114,6 @@ def in_file_order(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
             else (-1, 0, 0)
         ),
     )
-
-
-def nearest(word: str, known: Iterable[str]) -> str | None:
-    """Return the known word nearest to `word`, or None when nothing is near."""
-    by_folded = {k.lower(): k for k in itertools.islice(known, MOST_NAMES_COMPARED)}
-    near = difflib.get_close_matches(word.lower(), by_folded, n=1, cutoff=0.65)
-    return by_folded[near[0]] if near else None
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:

@@ -12,6 +12,8 @@ from archcompiler.names import IDENTIFIER
 from archcompiler.source import Mapping, Node, Scalar
 
 MAX_SPECS = 16
+MAX_PATH = 1_024
+"""Characters of a path: following one takes time, and no folder is so deep."""
 
 _FORM = "the name of a shipped spec, or a path like base.yaml"
 
@@ -70,6 +72,13 @@ def _target(document: _Document, has_file: bool) -> tuple[_Document, Scalar] | N
 def _resolved(at: Scalar, document: _Document, has_file: bool) -> tuple[Path, str, Path]:
     """Find the file that `extends` means, what to call it, and the folder it may read from."""
     text = str(at.value)
+    if len(text) > MAX_PATH:
+        raise _fail(
+            "E114",
+            f"`{text[:40]}...` is longer than {MAX_PATH:,} characters",
+            at,
+            hint="write a short path like base.yaml, or move the base near to the spec",
+        )
     shipped = locate.shipped()
     if IDENTIFIER.fullmatch(text):
         if text not in shipped:
@@ -94,7 +103,6 @@ def _resolved(at: Scalar, document: _Document, has_file: bool) -> tuple[Path, st
     written = document.path.parent / text
     try:
         path = written.resolve()
-        exists = path.exists()
     except (OSError, RuntimeError, ValueError):
         raise _fail("E114", f"`{text}` cannot be followed", at) from None
     if not path.is_relative_to(document.folder):
@@ -104,6 +112,10 @@ def _resolved(at: Scalar, document: _Document, has_file: bool) -> tuple[Path, st
             at,
             hint="a base stands beside the spec or below it, or is a shipped one's name",
         )
+    try:
+        exists = path.exists()
+    except OSError:
+        raise _fail("E114", f"`{text}` cannot be followed", at) from None
     if not exists:
         raise _fail("E114", f"there is no file {text}", at, hint=_near_file(text, path))
     shown = os.path.normpath(os.path.join(os.path.dirname(document.shown), text))

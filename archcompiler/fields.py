@@ -72,7 +72,7 @@ def size_text(size: Size) -> int | str:
 def _parse_size(value: object, least: int = 1) -> Size:
     if isinstance(value, int) and not isinstance(value, bool):
         sizes = (value, value)
-    elif isinstance(value, str) and re.fullmatch(r"[0-9]{1,9}x[0-9]{1,9}", value):
+    elif isinstance(value, str) and re.fullmatch(r"[0-9]{1,10}x[0-9]{1,10}", value):
         height, width = value.split("x")
         sizes = (int(height), int(width))
     elif isinstance(value, tuple) and len(value) == 2:
@@ -91,9 +91,9 @@ def _parse_kernel(value: object) -> Size | Literal["map"]:
 def _parse_shape(value: object) -> Shape:
     if isinstance(value, int) and not isinstance(value, bool):
         shape: Shape = (value,)
-    elif isinstance(value, str) and re.fullmatch(r"[0-9]{1,9}x[0-9]{1,9}x[0-9]{1,9}", value):
+    elif isinstance(value, str) and re.fullmatch(r"[0-9]{1,10}x[0-9]{1,10}x[0-9]{1,10}", value):
         shape = tuple(int(n) for n in value.split("x"))
-    elif isinstance(value, str) and re.fullmatch(r"[0-9]{1,9}", value):
+    elif isinstance(value, str) and re.fullmatch(r"[0-9]{1,10}", value):
         shape = (int(value),)
     elif isinstance(value, tuple):
         shape = value

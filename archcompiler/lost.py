@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -14,6 +15,8 @@ from archcompiler.validate import TOP
 
 _MOST_NAMED = 6
 """So many names of what there is are listed in a hint."""
+_MOST_READ = 1_000
+"""So many paths are read for them."""
 
 
 @dataclass(slots=True)
@@ -47,8 +50,9 @@ class Lost:
         if not self.away:
             return None
         places, parts = self.places, path.split("/")
-        around = ["/".join(parts[:n]) for n in range(1, len(parts) + 1)]
-        known = (a for one in around for a in (one, *places.of(one)) if a in self.away)
+        around = ("/".join(parts[:n]) for n in range(1, len(parts) + 1))
+        named = zip(around, places.along(parts), strict=True)
+        known = (a for one, addresses in named for a in (one, *addresses) if a in self.away)
         address = next(known, None)
         if address is None:
             return None
@@ -99,6 +103,20 @@ class _Lines:
             return None
         return self.text.split("\n")[self.folded.count("\n", 0, at)]
 
+    def deepest(self, names: Iterable[str]) -> int:
+        """Return with how many of the first of some names a path begins that goes on behind them.
+
+        What begins with more names is never before what begins with fewer: one pass finds all.
+        """
+        start, at, depth = "\n", 0, 0
+        for name in names:
+            start += f"{name}/"
+            at = self.text.find(start, at)
+            if at < 0:
+                break
+            depth += 1
+        return depth
+
     def inside(self, start: str) -> Iterator[str]:
         """Yield how the paths go on that begin with `start`."""
         at = self.text.find(f"\n{start}")
@@ -113,17 +131,16 @@ def _near(path: str, known: _Lines) -> str | None:
     parts = path.split("/")
     if end := known.ending(path):
         return f"did you mean `{end}`?"
-    for depth in range(len(parts) - 1, 0, -1):
+    if depth := known.deepest(parts[:-1]):
         start, rest = f"{'/'.join(parts[:depth])}/", "/".join(parts[depth:])
-        if any(known.inside(start)):
-            if near := nearest(rest, known.inside(start)):
-                return f"did you mean `{start}{near}`?"
-            names: dict[str, None] = {}
-            for inner in known.inside(start):
-                names[inner.partition("/")[0]] = None
-                if len(names) > _MOST_NAMED:
-                    break
-            more = ", ..." if len(names) > _MOST_NAMED else ""
-            return f"`{start[:-1]}` has {', '.join([*names][:_MOST_NAMED])}{more}"
+        if near := nearest(rest, known.inside(start)):
+            return f"did you mean `{start}{near}`?"
+        names: dict[str, None] = {}
+        for inner in itertools.islice(known.inside(start), _MOST_READ):
+            names[inner.partition("/")[0]] = None
+            if len(names) > _MOST_NAMED:
+                break
+        more = ", ..." if len(names) > _MOST_NAMED else ""
+        return f"`{start[:-1]}` has {', '.join([*names][:_MOST_NAMED])}{more}"
     near = nearest(path, known.inside(""))
     return f"did you mean `{near}`?" if near else None

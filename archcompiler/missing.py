@@ -102,7 +102,8 @@ class Missing:
             return
         assert self.lost is not None
         taken = self.lost.row(path)
-        inner = [p for p in paths.shown if p.startswith(f"{path}/")]
+        inside = f"{path}/"
+        inner = next((p for p in paths.shown if p.startswith(inside)), None)
         known = list(self.templates) if path.startswith("blocks/") else paths.shown
         copies = [m[1] for p in above if (m := NUMBERED.fullmatch(p)) and m[1] in self.repeats]
         repeat = Row(label="repeated", position=self.repeats[copies[0]]) if copies else None
@@ -113,7 +114,7 @@ class Missing:
         elif path in known:
             message, hint = f"there is no layer `{path}` yet", "a later patch brings it in"
         elif inner:
-            message, hint = f"`{path}` is no layer", f"name a layer in it, as `{inner[0]}`"
+            message, hint = f"`{path}` is no layer", f"name a layer in it, as `{inner}`"
         elif parts[0] == "block" and len(parts) > 1:
             hint = f"templates are under `blocks/{'/'.join(parts[1:])}`"
         elif not taken or taken.label == "replaced":

@@ -83,9 +83,25 @@ def parse_assignment(text: str) -> Assignment:
             hint="write it as body.defaults.conv.activation=relu, or in the file",
         )
         raise ArchcError(diagnostic, exit_code=USAGE_OR_ENVIRONMENT)
+    if target.count("/") >= source.MAX_DEPTH:
+        diagnostic = Diagnostic(
+            code="E704",
+            message=f"nothing is deeper than {source.MAX_DEPTH} names",
+            position=position,
+            hint="a path is like Mixed_5b/Branch_1/Conv2d_0b_5x5, with what changes as `.kernel`",
+        )
+        raise ArchcError(diagnostic, exit_code=USAGE_OR_ENVIRONMENT)
     at = Position(position.source, 1, len(target) + 2)
     if value.strip() in ("", "~", "null"):  # alone, this would be an empty document
         return Assignment(target, Scalar(None, "", at), position)
+    if value.lstrip().startswith("#"):
+        diagnostic = Diagnostic(
+            code="E704",
+            message=f"`{value}` is a comment, and no value",
+            position=at,
+            hint=f"a text that begins with `#` is quoted twice: '{target}=\"#...\"'",
+        )
+        raise ArchcError(diagnostic, exit_code=USAGE_OR_ENVIRONMENT)
     try:
         node = source.parse(" " * (len(target) + 1) + value, COMMAND_LINE)
     except ArchcError as error:
@@ -167,7 +183,7 @@ def _patch(assignment: Assignment, order: int, report: Report) -> list[Patch]:
 
 def _with_input(spec: Spec, assignment: Assignment, report: Report) -> Spec:
     node = assignment.node
-    text = node.text if isinstance(node, Scalar) else ""
+    written = text = node.text if isinstance(node, Scalar) else ""
     if text.count("x") == 1:
         text += f"x{spec.input[2]}"
     try:
@@ -175,7 +191,7 @@ def _with_input(spec: Spec, assignment: Assignment, report: Report) -> Spec:
     except WrongValue:
         report.error(
             "E204",
-            f"`input`: expected a size like 224x224 or 224x224x3, got {fields.plain(text)}",
+            f"`input`: expected a size like 224x224 or 224x224x3, got {fields.plain(written)}",
             node.position,
             hint=_size_hint(text),
         )
@@ -189,6 +205,8 @@ def _size_hint(text: str) -> str | None:
     numbers = re.findall(r"[0-9]+", text)
     if not re.fullmatch(r"[0-9xX*, ()\[\]]*", text) or not 1 <= len(numbers) <= 3:
         return None
+    if any(len(n) > len(f"{fields.MAX_COUNT}") or int(n) > fields.MAX_COUNT for n in numbers):
+        return f"at most {fields.MAX_COUNT:,} each"
     return f"write input={'x'.join(numbers * 2 if len(numbers) == 1 else numbers)}"
 
 

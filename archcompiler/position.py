@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import dataclass, field
 
@@ -9,6 +10,8 @@ from archcompiler import shipped
 
 LINE_END = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 """Where libyaml begins a new line."""
+_STEP = 1024
+"""Lines from one that is found at once to the next: few to search, few to keep."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -17,6 +20,8 @@ class Source:
 
     name: str
     text: str = field(default="", repr=False)
+    _starts: list[int] = field(default_factory=list, init=False, repr=False)
+    """Where lines 1, 1,025, 2,049 and so on begin, once a line was asked for."""
 
     @property
     def shown(self) -> str:
@@ -25,13 +30,30 @@ class Source:
 
     def line(self, number: int) -> str:
         """Return line `number` (from 1) without its line end; empty where there is none."""
-        lines = LINE_END.split(self.text, number)
-        return lines[number - 1] if 0 < number <= len(lines) else ""
+        if number < 1:
+            return ""
+        if not self._starts:
+            ends = LINE_END.finditer(self.text)
+            self._starts.append(0)
+            self._starts.extend(e.end() for e in itertools.islice(ends, _STEP - 1, None, _STEP))
+        steps, more = divmod(number - 1, _STEP)
+        if steps >= len(self._starts):
+            return ""
+        start = self._starts[steps]
+        for _ in range(more):
+            end = LINE_END.search(self.text, start)
+            if not end:
+                return ""
+            start = end.end()
+        end = LINE_END.search(self.text, start)
+        return self.text[start : end.start() if end else len(self.text)]
 
     def at(self, index: int) -> Position:
         """Return the position of the character at `index`."""
-        starts = [end.end() for end in LINE_END.finditer(self.text, 0, index)]
-        return Position(self, len(starts) + 1, index - (starts[-1] if starts else 0) + 1)
+        line, start = 1, 0
+        for end in LINE_END.finditer(self.text, 0, index):
+            line, start = line + 1, end.end()
+        return Position(self, line, index - start + 1)
 
 
 @dataclass(frozen=True, slots=True)

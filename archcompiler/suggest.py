@@ -9,6 +9,7 @@ from typing import Any
 from archcompiler import fields
 from archcompiler.errors import WrongValue, did_you_mean
 
+_LONGEST_SIZE = 1_000
 _WORDS: dict[str, object] = {
     "yes": True, "on": True, "no": False, "off": False, "linear": "none", "swish": "silu",
     "same_upper": "same", "global": "map", "xavier": "glorot_uniform", "he": "he_normal",
@@ -24,8 +25,8 @@ def suggestion(annotation: object, value: object) -> str | None:
         except WrongValue:
             continue
         return f"write `{fields.yaml_text(fields.write(annotation, fitting))}`"
-    if type(value) is int and value > fields.MAX_COUNT:
-        return f"at most {fields.MAX_COUNT:,}"
+    if large := _too_large(annotation, value):
+        return large
     if isinstance(value, dict) and len(value) == 1 and None in value.values():
         value = next(iter(value))  # `{w}` is a mapping to YAML
     if annotation is fields.MapField and (size := _square(value)):
@@ -41,6 +42,28 @@ def suggestion(annotation: object, value: object) -> str | None:
             return f"an expression starts with `$`: `${value}`"
         return near
     return None
+
+
+def _too_large(annotation: object, value: object) -> str | None:
+    """Return a hint with the largest number, where a count or a part of a size is larger."""
+    most = f"{fields.MAX_COUNT}"
+    if type(value) is int and value > fields.MAX_COUNT:
+        return f"at most {fields.MAX_COUNT:,}"
+    if not isinstance(value, str) or not value.isascii() or len(value) > _LONGEST_SIZE:
+        return None
+    capped = re.sub("0*([0-9]{10,})", lambda n: min(n[1], most, key=_rank), value)
+    if capped == value:
+        return None
+    try:
+        fields.check(annotation, capped)
+    except WrongValue:
+        return None
+    return f"at most {fields.MAX_COUNT:,} each"
+
+
+def _rank(digits: str) -> tuple[int, str]:
+    """Return what orders digits as numbers."""
+    return len(digits), digits
 
 
 def _square(value: object) -> str | None:

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from archcompiler.errors import Diagnostic
 from archcompiler.op import attributes
 from archcompiler.ops import BY_KEY
-from archcompiler.overrides import COMMAND_LINE
+from archcompiler.overrides import COMMAND_LINE, MOST_DOTS
+from archcompiler.source import MAX_DEPTH
 from archcompiler.spec import COMMON, Spec
 from archcompiler.texts import Text, Texts
 from archcompiler.validate import HEAD_KEYS, TOP, VERBS
@@ -38,13 +39,15 @@ class Target:
 def find(places: Texts, words: Sequence[str]) -> Target | None:
     """Return what words mean that name a layer, then an attribute; None where they do not.
 
-    Empty words are left out, as between the slashes of `blocks//cell`.
+    Empty words are left out, as between the slashes of `blocks//cell`. Nothing has more than 64
+    words for its path, and 16 for what stands behind.
     """
     words = [word for word in words if word]
-    for end in range(len(words), 0, -1):
+    addresses = [*places.along(words[:MAX_DEPTH])]
+    for end in range(len(addresses), 0, -1):
         path = "/".join(words[:end])
-        there = [places.written[a] for a in reversed(places.of(path)) if a in places.written]
-        if there:
+        there = [places.written[a] for a in reversed(addresses[end - 1]) if a in places.written]
+        if there and len(words) - end <= MOST_DOTS:
             keys = _keys(places.spec, path, there[0], [*words[end:]])
             return Target(path, keys) if keys is not None else None
     return None

@@ -6,7 +6,7 @@ layer as it is written.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from archcompiler.paths import NUMBERED, join
@@ -45,8 +45,13 @@ class Texts:
 
     def of(self, path: str) -> tuple[str, ...]:
         """Return what patches may call what is at a path: its block's names first, its own last."""
+        *_, found = self.along(path.split("/"))
+        return found
+
+    def along(self, names: Iterable[str]) -> Iterator[tuple[str, ...]]:
+        """Yield what `of` returns for the first of some names, for the first two, and so on."""
         found = [""]
-        for name in path.split("/"):
+        for name in names:
             inner: dict[str, None] = {}
             for start in found:
                 for own in self._names(start, name):
@@ -56,7 +61,7 @@ class Texts:
                         inner.setdefault(f"blocks/{known.layer.block}")
                     inner.setdefault(here)
             found = [*inner]
-        return tuple(found)
+            yield tuple(found)
 
     def _names(self, start: str, name: str) -> Iterator[str]:
         """Yield the name of a copy's original, and the name itself."""

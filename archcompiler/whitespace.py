@@ -7,6 +7,7 @@ where YAML 1.1 does. A spec means the same on every machine, so it has spaces an
 from __future__ import annotations
 
 import re
+from array import array
 from typing import Any
 
 import yaml
@@ -24,7 +25,8 @@ class Whitespace:
     def __init__(self, source: Source) -> None:
         self.source = source
         self.odd = [found.start() for found in _ODD.finditer(source.text)]
-        self.starts = [0, *(e.end() for e in LINE_END.finditer(source.text))] if self.odd else []
+        ends = LINE_END.finditer(source.text) if self.odd else ()
+        self.starts = array("q", (0, *(e.end() for e in ends)))
         self.done = 0
         """Where the last event ended."""
         self.odd.reverse()
@@ -52,11 +54,17 @@ class Whitespace:
         return self._until(self.index(quote) if quote else self.index(mark) + 1)
 
     def _until(self, end: int) -> Diagnostic | None:
+        """Each character between `done` and `end` is looked at a fixed number of times."""
+        text, commented = self.source.text, 0
         while self.odd and self.odd[-1] < end:
             index = self.odd.pop()
-            line = max(self.done, self.source.text.rfind("\n", 0, index) + 1)
-            if not _COMMENT.search(self.source.text, line, index):
+            if index < commented:
+                continue
+            line = max(self.done, text.rfind("\n", self.done, index) + 1)
+            if not _COMMENT.search(text, line, index):
                 return self._problem(index)
+            line_end = text.find("\n", index, end)
+            commented = end if line_end < 0 else line_end
         self.done = max(self.done, end)
         return None
 

@@ -444,6 +444,7 @@ def test_limits() -> None:
         "a count or a size": f"{MAX_COUNT:,}",
         "characters of a name": f"{_longest_name()}",
         "specs that extend one another": f"{extends.MAX_SPECS}",
+        "characters of a path behind `extends`": f"{extends.MAX_PATH:,}",
         "characters of an expression": f"{expression.MAX_LENGTH}",
         "parts of an expression": f"{expression.MAX_NODES}",
         "numbers in an expression": f"2^{expression.MAX_INTEGER.bit_length() - 1}",

@@ -70,6 +70,33 @@ def test_nothing_outside_is_read(root: Path, way: str, monkeypatch: pytest.Monke
     assert read == []
 
 
+def test_nothing_outside_is_asked_for(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(root / "child.yaml", child("../secret.yaml"))
+    asked: list[str] = []
+    exists = Path.exists
+    monkeypatch.setattr(Path, "exists", lambda self: (asked.append(self.name), exists(self))[1])
+    assert "outside the folder" in failure(path).message
+    assert "secret.yaml" not in asked
+
+
+@pytest.mark.parametrize("part", ["a/", "../", "./", "a"])
+def test_long_paths_are_not_followed(
+    root: Path, part: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    followed: list[Path] = []
+    resolve = Path.resolve
+    monkeypatch.setattr(Path, "resolve", lambda self: (followed.append(self), resolve(self))[1])
+    for length in (extends.MAX_PATH, extends.MAX_PATH + 1, 2_000_000):
+        start = part * ((length - 7) // len(part))
+        found = failure(
+            write(root / "child.yaml", child(f"{start}{'x' * (length - len(start) - 5)}.yaml"))
+        )
+        assert found.code == "E114"
+        assert ("longer than 1,024 characters" in found.message) == (length > extends.MAX_PATH)
+        assert length == extends.MAX_PATH or len(found.message) < 100
+    assert all(len(str(path)) < 2 * extends.MAX_PATH for path in followed)
+
+
 def test_a_base_below_cannot_lead_out(root: Path) -> None:
     write(root / "inner" / "out.yaml", child("../../secret.yaml", "out"))
     found = failure(write(root / "child.yaml", child("inner/out.yaml")))

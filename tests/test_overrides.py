@@ -105,3 +105,43 @@ def test_an_assignment_that_is_too_deep(dots: int) -> None:
         changed(f"F.defaults.conv{'.conv' * (dots - 2)}=3")
     assert [d.code for d in caught.value.diagnostics] == ["E704"]
     assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "word", ["input=99999999999x1", "input=3000000000", "input=2147483648,9", "stem=99999999999x1"]
+)
+def test_a_number_that_is_too_large(word: str) -> None:
+    with pytest.raises(ArchcError) as caught:
+        changed(word.replace("stem", "Conv2d_1a_3x3.kernel"))
+    (found,) = caught.value.diagnostics
+    assert (found.code, found.hint) == ("E204", "at most 2,147,483,647 each")
+    assert found.message.endswith(f"got '{word.partition('=')[2]}'")
+
+
+def test_the_largest_number_is_a_size() -> None:
+    with pytest.raises(ArchcError) as caught:
+        changed("input=2147483647x2147483647")
+    assert {d.code for d in caught.value.diagnostics} == {"E410"}
+
+
+@pytest.mark.parametrize("value", ["#", "##[x]", " # 3"])
+def test_a_comment_is_no_value(value: str) -> None:
+    with pytest.raises(ArchcError) as caught:
+        changed(f"dropout={value}")
+    (found,) = caught.value.diagnostics
+    assert (found.code, found.message) == ("E704", f"`{value}` is a comment, and no value")
+
+
+@pytest.mark.parametrize("slashes", [64, 30_000])
+def test_a_path_that_is_too_deep(slashes: int) -> None:
+    word = f"a{'/a' * slashes}.conv=3"
+    with pytest.raises(ArchcError) as caught:
+        changed(word)
+    (found,) = caught.value.diagnostics
+    assert (found.code, found.message) == ("E704", "nothing is deeper than 64 names")
+    assert found.position is not None
+    assert found.position.source.text == word
+    assert caught.value.exit_code == 2
+    with pytest.raises(ArchcError) as caught:
+        changed(f"a{'/a' * 63}.conv=3")
+    assert [d.code for d in caught.value.diagnostics] == ["E310"]
