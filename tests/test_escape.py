@@ -23,8 +23,8 @@ HOSTILE = (
     "::stop-commands::x", "a\n::add-mask::b", "x " * 60 + "::add-mask::y", "##[add-mask]x",
     "\x1b]0;gone\x07\x1b[2J", "\x9b2J", "-->", "--!>", "<!--", "```x`", "``", "`", " a ", "- a",
     "+ a", "[a]: http://x", "[a][b]", "![a][b]", "http://a.b/@c", "www.a.b", "#1", "$a$", "a|@|b",
-    "1.", "1. b", "12) c", "# x", "=", "~~~", "a|b", "[a](javascript:x)", "<b>", "&lt;", "coding=utf_7",
-    "-*- coding: utf-7 -*-", "{{7*7}}", "{% raw %}", "{__import__('os')}", "'\"\"\"'", "\"'", "\\",
+    "1.", "1. b", "12) c", "# x", "=", "~~~", "a|b", "[a](javascript:x)", "<b>", "&lt;",
+    "coding=utf_7", "-*- coding: utf-7 -*-", "{{7*7}}", "{% raw %}", "{__import__('os')}", "'\"\"\"'", "\"'", "\\",
     "a\\", "\\N{BULLET}", "\x00", "\x7f", "\r", "\x85\u2028\u2029", "\u202ea\u2066", "\ufeff",
     "\U000e0001", "\xe9\u754c", "%0A::x", "a:b,c", "",
 )  # fmt: skip
