@@ -54,13 +54,15 @@ class Backend(ABC):
     unbiased: ClassVar[bool] = False
     """Whether training moves a norm's variance by the batch's unbiased one, n / (n - 1) of it."""
 
+    # What `gate.py` lets through beside the package's templates and the names of the spec.
     imports: ClassVar[frozenset[str]] = frozenset()
-    """The modules that the emitted code imports, beside those of Python itself."""
+    """The modules that the emitted code imports, beside those of Python itself: `torch.nn`."""
+    names: ClassVar[frozenset[str]] = frozenset()
+    """What emitters write or import of these modules, in full: `torch.nn.Conv2d`."""
+    attributes: ClassVar[frozenset[str]] = frozenset()
+    """The attributes and methods that emitters write behind anything else: `items`, `shape`."""
     words: ClassVar[frozenset[str]] = frozenset()
-    """What strings of the emitted code may be, beside names and words of the spec: `same`, `pad`.
-
-    Both, and the package's templates, are what `gate.py` lets through.
-    """
+    """What the strings of the emitted code may be, beside words of the spec: `same`, `pad`."""
 
     @abstractmethod
     def emit(self, network: Network) -> dict[str, str]:

@@ -16,8 +16,19 @@ _OLD_COMMAND = "##["
 _CODING = re.compile(r"(coding)([:=])")
 """What names the encoding of a Python file in a comment of its first two lines (PEP 263)."""
 _MARKDOWN = frozenset("\\`*_{}[]<>#|!&~")
-_BLOCK_START = re.compile(r"^([-+=:]|[0-9]+(?=[.)]))")
+_BLOCK_START = re.compile(r"^([-+=:]|[0-9]+(?=[.)](?: |$)))")
 """What starts a list, a rule or a heading where a line starts with it."""
+_PIECE = re.compile("([!-_a-{}~]+)")
+"""A word in ASCII, or what of it may stand in a code span of one backtick, in a table, too."""
+_LIVE = re.compile(
+    r"://|www\.|[@$]|#[a-z0-9]|:[a-z0-9_+-]+:|(?<![a-z0-9])(?:gh|ghsa|cve)-[a-z0-9]"
+    r"|(?<![a-z0-9])(?=[0-9]{0,39}[a-f])(?=[a-f]{0,39}[0-9])[0-9a-f]{7,40}(?![a-z0-9])",
+    re.IGNORECASE,
+)
+"""What GitHub takes for a link, a mention, a formula, a reference, an emoji or a commit.
+
+It looks for these in the text that comes out, so neither backslashes nor entities hide them.
+"""
 
 
 # A terminal, or the log of a build
@@ -72,12 +83,21 @@ def json_document(value: object) -> str:
 
 
 def markdown(text: str) -> str:
-    """Escape text for a paragraph or a cell of a table: one line that is nothing but text."""
-    folded = show(" ".join(text.split()))
-    escaped = "".join(f"\\{c}" if c in _MARKDOWN else c for c in folded)
-    escaped = _BLOCK_START.sub(lambda m: f"\\{m[0]}" if not m[0].isdigit() else m[0], escaped)
-    escaped = re.sub(r"^([0-9]+)([.)])", r"\1\\\2", escaped)
+    """Escape text for a paragraph or a cell of a table: one line that is nothing but text.
+
+    A word that GitHub would make something of becomes a code span.
+    """
+    pieces = _PIECE.split(show(" ".join(text.split())))
+    escaped = "".join(
+        f"`{piece}`" if number % 2 and _LIVE.search(piece) else _backslashed(piece)
+        for number, piece in enumerate(pieces)
+    )
+    escaped = _BLOCK_START.sub(lambda m: f"{m[0]}\\" if m[0].isdigit() else f"\\{m[0]}", escaped)
     return escaped.encode("ascii", "xmlcharrefreplace").decode("ascii")
+
+
+def _backslashed(text: str) -> str:
+    return "".join(f"\\{c}" if c in _MARKDOWN else c for c in text)
 
 
 def markdown_code(text: str) -> str:

@@ -9,7 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import rendered
 from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
 
 from archcompiler import escape, source
 from archcompiler.cli import main
@@ -19,11 +22,13 @@ ROOT = Path(__file__).parents[1]
 HOSTILE = (
     "::stop-commands::x", "a\n::add-mask::b", "x " * 60 + "::add-mask::y", "##[add-mask]x",
     "\x1b]0;gone\x07\x1b[2J", "\x9b2J", "-->", "--!>", "<!--", "```x`", "``", "`", " a ", "- a",
-    "1. b", "12) c", "# x", "=", "~~~", "a|b", "[a](javascript:x)", "<b>", "&lt;", "coding=utf_7",
-    "-*- coding: utf-7 -*-", "{{7*7}}", "{% raw %}", "{__import__('os')}", "'\"\"\"'", "\"'", "\\",
+    "+ a", "[a]: http://x", "[a][b]", "![a][b]", "http://a.b/@c", "www.a.b", "#1", "$a$", "a|@|b",
+    "1.", "1. b", "12) c", "# x", "=", "~~~", "a|b", "[a](javascript:x)", "<b>", "&lt;",
+    "coding=utf_7", "-*- coding: utf-7 -*-", "{{7*7}}", "{% raw %}", "{__import__('os')}", "'\"\"\"'", "\"'", "\\",
     "a\\", "\\N{BULLET}", "\x00", "\x7f", "\r", "\x85\u2028\u2029", "\u202ea\u2066", "\ufeff",
     "\U000e0001", "\xe9\u754c", "%0A::x", "a:b,c", "",
 )  # fmt: skip
+MARKS = "\t\n\\\"'`{}[]()<>#%:|*&!$~@=;,. -_+/w0192abcdeghx\xe9"
 PRINTS = {
     "archcompiler/diagnostics.py": "say, put and report",
     "archcompiler/cli.py": "errors of the process itself",
@@ -90,14 +95,50 @@ def test_markdown(text: str) -> None:
     for shown in (escape.markdown(text), escape.markdown_code(text)):
         assert shown.isascii()
         assert shown.isprintable()
-    shown = escape.markdown(text)
-    assert not re.match(r"[-+=:]|[0-9]+[.)]", shown)
-    plain = re.sub(r"\\[\\`*_{}\[\]<>#|!&~]|&#[0-9]+;", "", shown)
-    assert not re.search(r"[`*_{}\[\]<>#|!&~]", plain)
+    shown = escape.show(" ".join(text.split()))
+    assert rendered.paragraph(escape.markdown(text)) == shown
+    cells = rendered.PARSER.parse(f"| a |\n| --- |\n| {escape.markdown(text)} |\n")
+    assert [rendered.text_of(t) for t in cells if t.type == "inline"][1:] == [shown]
     code = escape.markdown_code(text)
     fence = re.match("`+", code)
     assert fence
     assert re.findall(f"(?<!`){fence[0]}(?!`)", code) == [fence[0]] * (2 if text else 1)
+
+
+@given(st.text(alphabet=MARKS) | st.text())
+def test_markdown_is_text_whatever_it_was(text: str) -> None:
+    shown = escape.show(" ".join(text.split()))
+    assert rendered.paragraph(escape.markdown(text)) == shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Inception V3 as TF-slim defines it (arXiv 1512.00567)",
+        "3.4 of 2026: keras.applications, 23834568 weights; one-by-one (1x1), C + 4 = 5, 100 %",
+        'as Caffe\'s "bvlc" has it - for faces/people? 1e-3, v2.13.0.',
+    ],
+)
+def test_markdown_leaves_ordinary_text(text: str) -> None:
+    assert escape.markdown(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("See http://a.example now", "See `http://a.example` now"),
+        ("www.a.example, _www.a.example", "`www.a.example,` `_www.a.example`"),
+        ("a@b.example and @octocat", "`a@b.example` and `@octocat`"),
+        ("GH-1 #1 a/b#2 # C#", "`GH-1` `#1` `a/b#2` \\# C\\#"),
+        ("$$x$$ :smile: a:b", "`$$x$$` `:smile:` a:b"),
+        ("of 1a2b3c4d5e", "of `1a2b3c4d5e`"),
+        ("@a|`@b`", "`@a`\\|\\``@b`\\`"),
+        ("\xe9@\xe9", "&#233;`@`&#233;"),
+    ],
+)
+def test_markdown_hides_what_github_looks_for(text: str, code: str) -> None:
+    assert escape.markdown(text) == code
+    assert rendered.paragraph(code) == text
 
 
 @pytest.mark.parametrize("text", HOSTILE)

@@ -9,14 +9,18 @@ import ast
 import dataclasses
 import json
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
+import rendered
+from rendered import github, markup
 
 from archcompiler import source
 from archcompiler.backend import backend
 from archcompiler.build import emit
 from archcompiler.compiler import compile_node
+from archcompiler.escape import show
 from archcompiler.ir import Network
 from archcompiler.yaml_writer import to_yaml
 
@@ -43,10 +47,15 @@ def folded(text: str) -> str:
     return " ".join(text.split())
 
 
-def prose(card: str) -> str:
-    """Return a card without its code blocks, code spans and escaped characters."""
-    lines = re.sub(r"^```.*?^```", "", card, flags=re.MULTILINE | re.DOTALL)
-    return re.sub(r"\\[!-/:-@[-`{-~]|(?<!`)(`+)(?!`).*?(?<!`)\1(?!`)", "", lines)
+@cache
+def plain_card(framework: str) -> tuple[list[str], list[str]]:
+    """Return the markup of a card whose summary is empty, and what GitHub makes of its text."""
+    card = emit(network(), backend(framework))["README.md"]
+    return markup(card), github(card)
+
+
+def assert_nothing_but_text(card: str, framework: str) -> None:
+    assert (markup(card), github(card)) == plain_card(framework)
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
@@ -60,8 +69,9 @@ def test_summaries(text: str, framework: str) -> None:
     document = json.loads(files["architecture.json"])
     assert document["summary"] == folded(text)
     assert document["params"] == {"word": text.lstrip("$")}
-    assert not re.search(r"<(?!!--)|\]\(|\x1b", prose(files["README.md"]))
-    assert prose(files["README.md"]).count("-->") == 1
+    card = files["README.md"]
+    assert rendered.summary(card) == (show(folded(text)) or "small, built by archc")
+    assert_nothing_but_text(card, framework)
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
@@ -78,4 +88,5 @@ def test_names_of_files(text: str, framework: str) -> None:
     assert json.loads(files["architecture.json"])["source"] == f"{text}.yaml"
     comment, _, card = files["README.md"].partition("\n")
     assert re.fullmatch(r"<!-- (?:(?!--|[<>]).)* -->", comment)
-    assert not re.search(r"<|\]\(|\x1b", prose(card))
+    assert not re.search(r"\x1b", card)
+    assert_nothing_but_text(files["README.md"], framework)

@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 
 from typing_extensions import override
 
+from archc_tensorflow.names import NAMES
 from archcompiler.backend import Backend, Measured
 from archcompiler.emitted import DType, Emitted
 from archcompiler.ir import Network, Node
@@ -25,6 +26,7 @@ class TensorflowBackend(Backend):
         {"keras", "keras.initializers", "keras.layers", "keras.regularizers", "tensorflow"}
         | {"numpy", "safetensors", "safetensors.numpy"}
     )
+    names: ClassVar[frozenset[str]] = NAMES
     words: ClassVar[frozenset[str]] = frozenset(
         {"conv", "dense", "depthwise", "linear", "pointwise"}
         | {"concat", "input", "norm", "pad", "same", "split", "valid"}

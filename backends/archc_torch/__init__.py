@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 
 from typing_extensions import override
 
+from archc_torch.names import ATTRIBUTES, NAMES
 from archcompiler.backend import Backend, Measured
 from archcompiler.emitted import DType, Emitted
 from archcompiler.ir import Network, Node
@@ -32,6 +33,8 @@ class TorchBackend(Backend):
     imports: ClassVar[frozenset[str]] = frozenset(
         {"torch", "torch.nn", "torch.nn.functional", "safetensors", "safetensors.torch"}
     )
+    names: ClassVar[frozenset[str]] = NAMES
+    attributes: ClassVar[frozenset[str]] = ATTRIBUTES
     words: ClassVar[frozenset[str]] = frozenset(
         {"conv", "dense", "depthwise", "pointwise"}
         | {"weight", "bias", "params", "weight_decay", "fan_in", "fan_out", "fan_avg"}

@@ -24,6 +24,7 @@ def test_the_test_kit_finds_nothing(framework: str) -> None:
 class _Broken(TorchBackend):
     """The torch backend with a mistake of each kind."""
 
+    attributes: ClassVar[frozenset[str]] = TorchBackend.attributes | {"detach"}
     changes: ClassVar[dict[str, tuple[str, str]]] = {
         "conv_0": ("padding=1", "padding=2"),
         "conv_1": ("bias=False", "bias=True"),
