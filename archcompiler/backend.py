@@ -64,7 +64,10 @@ class Backend(ABC):
 
     @abstractmethod
     def emit(self, network: Network) -> dict[str, str]:
-        """Return the files: `model.py`, `weights.py`, `benchmark.py`. Raises `ArchcError`."""
+        """Return the files: `model.py`, `weights.py`, `benchmark.py`. Raises `ArchcError`.
+
+        A build has no files but these, and two of archc's own (`manifest.BUILT`).
+        """
 
     @abstractmethod
     def usage(self, network: Network) -> str:

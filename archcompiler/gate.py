@@ -19,6 +19,7 @@ from importlib import resources
 
 from archcompiler.backend import Backend
 from archcompiler.ir import Network
+from archcompiler.manifest import BUILT
 from archcompiler.op import Op, write_attributes
 
 _STDLIB = frozenset(
@@ -112,16 +113,16 @@ def check(files: Mapping[str, str], network: Network, allowed: Allowed) -> None:
     """Check the files of one build, by name. Raises `UnsafeOutput` with the first line at fault."""
     words = allowed.words | _names(network)
     for name, text in files.items():
+        if name not in BUILT:
+            raise UnsafeOutput(f"{name} is no file of a build")
         if odd := _ODD.search(text):
             raise UnsafeOutput(f"{name} holds U+{ord(odd[0]):04X}")
         if name.endswith(".py"):
             _Python(name, text, allowed, words).check()
         elif name.endswith(".json"):
             _json(name, text)
-        elif name.endswith(".md"):
-            _markdown(name, text, allowed.lines)
         else:
-            raise UnsafeOutput(f"{name} is no kind of file that archc checks")
+            _markdown(name, text, allowed.lines)
 
 
 def _names(network: Network) -> frozenset[str]:
