@@ -25,6 +25,7 @@ from archcompiler.manifest import BUILT, NOT_A_FILE, OURS, Manifest, fingerprint
 from archcompiler.manifest import MANIFEST as MANIFEST
 from archcompiler.manifest import drift as drift
 from archcompiler.stage import BACKUP, BACKUPS, SAVED, discard
+from archcompiler.surroundings import GONE, is_gone
 
 _IGNORED = ("__pycache__", "*.py[co]", ".DS_Store", f"{OURS}*.tmp")
 
@@ -73,6 +74,8 @@ def _reason(folder: Path, error: OSError) -> str:
             return f"{name} is a link that leads nowhere"
         if path.is_file():
             return f"{name} is a file"
+    if isinstance(error, FileNotFoundError) and is_gone():
+        return GONE
     reason = (error.strerror or str(error)).lower()
     at = error.filename if isinstance(error.filename, str) else ""
     return f"{at}: {reason}" if os.path.lexists(at) and Path(at) != folder else reason
