@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import os
 import signal
+import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from archcompiler.manifest import OURS
+from archcompiler.manifest import OURS, in_the_way
 
 if sys.platform == "win32":
     import msvcrt
@@ -62,7 +63,14 @@ def _signals_wait() -> Iterator[None]:
 
 
 def _taken(lock: Path) -> int | None:
-    """Take the lock; None where another build has it, or has just removed it or the folder."""
+    """Take the lock; None where another build has it, or has just removed it or the folder.
+
+    Raises E603 where its name is that of something else, which is neither opened nor removed.
+    """
+    with suppress(FileNotFoundError):
+        found = os.lstat(lock)
+        if not stat.S_ISREG(found.st_mode) or found.st_size:  # a lock is an empty file
+            raise in_the_way(lock)
     try:
         descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | _NO_LINK, 0o666)
     except FileNotFoundError:

@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from archcompiler.emitted import DType, Emitted
-from archcompiler.errors import USAGE_OR_ENVIRONMENT, ArchcError, Diagnostic, did_you_mean
+from archcompiler.errors import USAGE_OR_ENVIRONMENT, ArchcError, Diagnostic, Ended, did_you_mean
 from archcompiler.fields import Shape
 from archcompiler.ir import Network, Node
 from archcompiler.op import Weight
 
 GROUP = "archc.backends"
+_OWN = "archcompiler"
 ALIASES = {"keras": "tensorflow", "tf": "tensorflow", "pytorch": "torch"}
 
 
@@ -66,7 +67,10 @@ class Backend(ABC):
 
     @abstractmethod
     def emit(self, network: Network) -> dict[str, str]:
-        """Return the files: `model.py`, `weights.py`, `benchmark.py`. Raises `ArchcError`."""
+        """Return the files: `model.py`, `weights.py`, `benchmark.py`. Raises `ArchcError`.
+
+        A build has no files but these, and two of archc's own (`manifest.BUILT`).
+        """
 
     @abstractmethod
     def usage(self, network: Network) -> str:
@@ -94,6 +98,8 @@ def backend_names() -> tuple[str, ...]:
 def backend(name: str) -> Backend:
     """Load one backend. Raises E702: unknown (with the nearest name), or broken.
 
+    Where several distributions have one of that name, archc's own wins, and a note says so.
+
     What is installed is looked up once: that reads a file of every distribution.
     """
     points = metadata.entry_points(group=GROUP, name=name)
@@ -105,14 +111,32 @@ def backend(name: str) -> Backend:
             hint = f"give each an option of its own: `{' '.join(f'-b {part}' for part in parts)}`"
         hint = hint or f"there are {', '.join(known) or 'none'}"
         raise _fail(f"there is no backend `{name}`", hint)
-    point = next(iter(points))
+    point, *others = sorted(points, key=lambda p: (_distribution(p) != _OWN, _distribution(p)))
+    by = _distribution(point)
+    for other in others:
+        _warn(f"the backend `{name}` is that of `{by}`; `{_distribution(other)}` has one, too")
     try:
         found = point.load()
-    except Exception as error:
-        raise _fail(f"the backend `{name}` cannot be loaded: {error}") from None
+    except (KeyboardInterrupt, Ended):
+        raise
+    except BaseException as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise _fail(f"the backend `{name}` of `{by}` cannot be loaded: {reason}") from None
     if not isinstance(found, Backend):
-        raise _fail(f"the backend `{name}` ({point.value}) is no archcompiler Backend")
+        raise _fail(f"the backend `{name}` of `{by}` ({point.value}) is no archcompiler Backend")
     return found
+
+
+def _distribution(point: metadata.EntryPoint) -> str:
+    """Return the name of the distribution that an entry point comes with."""
+    return point.dist.name if point.dist else "?"
+
+
+def _warn(message: str) -> None:
+    from archcompiler.diagnostics import report
+
+    hint = "uninstall what is not meant, or ask its maker for another name"
+    report([Diagnostic(code="E702", message=message, hint=hint, severity="note")])
 
 
 def no_such_op(title: str, node: Node, reason: str = "", hint: str | None = None) -> ArchcError:

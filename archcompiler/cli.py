@@ -19,8 +19,9 @@ import click
 from typing_extensions import override
 
 from archcompiler import __version__
-from archcompiler.errors import USAGE_OR_ENVIRONMENT, ArchcError, did_you_mean
+from archcompiler.errors import USAGE_OR_ENVIRONMENT, ArchcError, Ended, did_you_mean
 from archcompiler.escape import show_lines
+from archcompiler.surroundings import GONE, is_gone
 
 COMMANDS = {
     "check": "Check specs: shapes, references, expectations.",
@@ -45,10 +46,6 @@ NOBODY_READS = 141
 """What a shell reports of a program that a closed pipe ended."""
 
 
-class _Ended(SystemExit):
-    """A signal came; unlike `KeyboardInterrupt`, click lets it pass."""
-
-
 class Archc(click.Group):
     """The group of all commands: finds them by name, and turns what they raise into exit codes."""
 
@@ -57,9 +54,20 @@ class Archc(click.Group):
         try:
             with _ended_by_signals():
                 return super().main(*args, **kwargs)
-        except _Ended as ended:
+        except Ended as ended:
             _tell("archc: interrupted" if ended.code == INTERRUPTED else "archc: terminated")
             raise
+
+    @override
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        try:  # `archc --help` and `archc --version` print here
+            return super().make_context(*args, **kwargs)
+        except BrokenPipeError:
+            _drop_output()
+            raise click.exceptions.Exit(NOBODY_READS) from None
+        except OSError as error:
+            _unexpected(error, debug=False)
+            raise click.exceptions.Exit(USAGE_OR_ENVIRONMENT) from None
 
     @override
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -134,7 +142,7 @@ def _ended_by_signals() -> Iterator[None]:
 
 
 def _end(number: int, _: object) -> NoReturn:
-    raise _Ended(128 + number)
+    raise Ended(128 + number)
 
 
 def _unexpected(error: Exception, *, debug: bool) -> None:
@@ -145,6 +153,8 @@ def _unexpected(error: Exception, *, debug: bool) -> None:
     if isinstance(error, OSError):
         _drop_output()
         reason = (error.strerror or str(error)).lower()
+        if isinstance(error, FileNotFoundError) and is_gone():
+            reason = GONE
         place = f"{error.filename}: " if error.filename else ""
         _tell(f"archc: {place}{reason}")
         return

@@ -51,6 +51,10 @@ class ArchcError(Exception):
         self.exit_code = exit_code
 
 
+class Ended(SystemExit):
+    """A signal came; unlike `KeyboardInterrupt`, click lets it pass."""
+
+
 @dataclass(slots=True)
 class Report:
     """Collects the problems of one room, so that all of them are shown in one run."""

@@ -20,6 +20,7 @@ from archcompiler import gate_card
 from archcompiler.backend import Backend
 from archcompiler.gate_python import Allowed, Missed, Python, UnsafeOutput, defined, parsed
 from archcompiler.ir import Network
+from archcompiler.manifest import BUILT
 from archcompiler.op import Op, write_attributes
 
 _ODD = re.compile(r"[^\n -~]")
@@ -70,14 +71,14 @@ def check(files: Mapping[str, str], network: Network, allowed: Allowed) -> None:
     Where it is only that the backend declares too little, the error tells all that is missing.
     """
     for name, text in files.items():
+        if name not in BUILT:
+            raise UnsafeOutput(f"{name} is no file of a build")
         if odd := _ODD.search(text):
             raise UnsafeOutput(f"{name} holds U+{ord(odd[0]):04X}")
         if name.endswith(".json"):
             _json(name, text)
         elif name.endswith(".md"):
             gate_card.check(name, text, network.name, allowed.lines)
-        elif not name.endswith(".py"):
-            raise UnsafeOutput(f"{name} is no kind of file that archc checks")
     trees = {name: parsed(name, text) for name, text in files.items() if name.endswith(".py")}
     own = {"model": frozenset(defined(trees["model.py"]))} if "model.py" in trees else {}
     names, missed = _names(network), Missed()

@@ -12,6 +12,7 @@ from pathlib import Path
 from archcompiler.errors import USAGE_OR_ENVIRONMENT, ArchcError, Diagnostic, did_you_mean
 from archcompiler.overrides import Assignment, parse_assignment
 from archcompiler.shipped import folder
+from archcompiler.surroundings import GONE, is_gone
 
 SUFFIXES = (".yaml", ".yml")
 
@@ -158,5 +159,7 @@ def typed(path: Path) -> str:
 
 
 def _no_spec(message: str, hint: str | None) -> ArchcError:
+    if is_gone():
+        hint = f"{GONE}: change to another one"
     diagnostic = Diagnostic(code="E703", message=message, hint=hint)
     return ArchcError(diagnostic, exit_code=USAGE_OR_ENVIRONMENT)

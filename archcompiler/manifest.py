@@ -20,12 +20,13 @@ from archcompiler import __version__
 from archcompiler.errors import USAGE_OR_ENVIRONMENT, ArchcError, Diagnostic, Row
 
 MANIFEST = "archc.lock"
+BUILT = frozenset({"README.md", "architecture.json", "benchmark.py", "model.py", "weights.py"})
+"""The files that a build may have. What a manifest lists may be replaced and removed, and anybody
+can have edited it, so one that lists another name is not believed at all."""
 OURS = ".archc-"
 NOT_A_FILE = "not a regular file"
 _MOST_BYTES = 1 << 20
 _WIDEST_VALUE = 100
-_LONGEST_NAME = 255
-"""So many bytes a file's name may have on every common file system."""
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -54,22 +55,11 @@ def read(path: Path) -> Manifest | None:
     try:
         match json.loads(path.read_bytes()):
             case {"archc": str(version), "files": dict(files), "spec": str(spec)}:
-                known = all(is_plain(n) and _SHA256.fullmatch(str(h)) for n, h in files.items())
+                known = all(n in BUILT and _SHA256.fullmatch(str(h)) for n, h in files.items())
                 return Manifest(files=files, spec=spec, version=version) if known else None
     except (ValueError, RecursionError):
         pass
     return None
-
-
-def is_plain(name: str) -> bool:
-    """Say whether `name` can only mean a file of archc's directly inside the output folder."""
-    parts = re.split(r"[/\\:\0\ud800-\udfff]", name)
-    return (
-        len(parts) == 1
-        and len(name.encode()) <= 255
-        and name not in ("", ".", "..", MANIFEST)
-        and not name.startswith(OURS)
-    )
 
 
 def sha256(data: bytes) -> str:
@@ -89,6 +79,13 @@ def fingerprint(path: Path) -> str | None:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except FileNotFoundError:  # also when a build beside this one removes it just now
         return None
+
+
+def in_the_way(path: Path) -> ArchcError:
+    """Return the error E603: something has a name that archc uses while it builds."""
+    message = f"{path} is in the way: archc did not make it"
+    diagnostic = Diagnostic(code="E603", message=message, hint="move it away, then build again")
+    return ArchcError(diagnostic, exit_code=USAGE_OR_ENVIRONMENT)
 
 
 def drift(folder: Path, files: Mapping[str, str]) -> list[Diagnostic]:

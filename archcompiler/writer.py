@@ -4,13 +4,12 @@ A build is staged in `.archc-<pid>.tmp/`, synced, and moved file by file, the ma
 staged manifest is written once its stage is whole, and from then on every file of the build is in
 the stage or in its place, so where a process was killed, the next run finds a stage that it can
 finish. A lock keeps builds of one folder apart, and who holds it knows that every stage it finds
-belongs to a dead process.
+belongs to a dead process, or came with the folder: `stage.py` says what is believed of it.
 """
 
 from __future__ import annotations
 
 import os
-import re
 import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -19,16 +18,15 @@ from fnmatch import fnmatch
 from itertools import count
 from pathlib import Path
 
+from archcompiler import stage as stages
 from archcompiler.alone import alone_in
 from archcompiler.errors import USAGE_OR_ENVIRONMENT, ArchcError, Diagnostic
+from archcompiler.manifest import BUILT, NOT_A_FILE, OURS, Manifest, fingerprint, read, sha256
 from archcompiler.manifest import MANIFEST as MANIFEST
-from archcompiler.manifest import NOT_A_FILE, OURS, Manifest, fingerprint, is_plain, read, sha256
 from archcompiler.manifest import drift as drift
+from archcompiler.stage import BACKUP, BACKUPS, SAVED, discard
+from archcompiler.surroundings import GONE, is_gone
 
-_BACKUP = f"{OURS}backup"
-_BACKUPS = f"{OURS}backups"
-_SAVED = f"{OURS}saved"
-_STAGE = re.compile(rf"{re.escape(OURS)}\d+\.tmp")
 _IGNORED = ("__pycache__", "*.py[co]", ".DS_Store", f"{OURS}*.tmp")
 
 
@@ -50,8 +48,8 @@ def write(folder: Path, files: Mapping[str, str], *, source: str, force: bool = 
     that archc did not write, E602 for edited ones (`force` keeps both as `NAME.bak`), E603 where
     the folder cannot be written. Stale files of the last build go, unless somebody edited them.
     """
-    if odd := [name for name in files if not is_plain(name)]:
-        raise ValueError(f"not the name of a file in the output folder: {odd[0]!r}")
+    if odd := [name for name in files if name not in BUILT]:
+        raise ValueError(f"not the name of a file of a build: {odd[0]!r}")
     wanted = {name: files[name].encode() for name in sorted(files)}
     built = Manifest(files={name: sha256(data) for name, data in wanted.items()}, spec=source)
     wanted[MANIFEST] = built.to_bytes()
@@ -62,12 +60,25 @@ def write(folder: Path, files: Mapping[str, str], *, source: str, force: bool = 
             _finish_interrupted(folder)
             return _build(folder, wanted, force=force)
     except OSError as error:
-        is_file = os.path.isfile(folder)
-        reason = "it is a file" if is_file else (error.strerror or str(error)).lower()
-        message = f"cannot write to {folder}: {reason}"
+        message = f"cannot write to {folder}: {_reason(folder, error)}"
         hint = "put that right and build again, or choose another folder"
         diagnostic = Diagnostic(code="E603", message=message, hint=hint)
         raise ArchcError(diagnostic, exit_code=USAGE_OR_ENVIRONMENT) from error
+
+
+def _reason(folder: Path, error: OSError) -> str:
+    """Say why a folder cannot be written, and name what is in the way, if something is."""
+    for path in (folder, *folder.parents):
+        name = "it" if path == folder else str(path)
+        if path.is_symlink() and not path.exists():
+            return f"{name} is a link that leads nowhere"
+        if path.is_file():
+            return f"{name} is a file"
+    if isinstance(error, FileNotFoundError) and is_gone():
+        return GONE
+    reason = (error.strerror or str(error)).lower()
+    at = error.filename if isinstance(error.filename, str) else ""
+    return f"{at}: {reason}" if os.path.lexists(at) and Path(at) != folder else reason
 
 
 def _changed(folder: Path, wanted: Mapping[str, bytes]) -> dict[str, str | None]:
@@ -98,31 +109,31 @@ def _build(folder: Path, wanted: Mapping[str, bytes], *, force: bool) -> Written
         return Written(folder=folder, unchanged=tuple(wanted))
 
     names = [*(name for name in changed if name != MANIFEST), MANIFEST]
-    stage = folder / f"{OURS}{os.getpid()}.tmp"
+    stage = stages.new(folder)
     backups: list[str] = []
     begun: list[str] = []
     try:
-        (stage / _SAVED).mkdir(parents=True)
-        (stage / _BACKUPS).mkdir()
+        (stage / SAVED).mkdir()
+        (stage / BACKUPS).mkdir()
         for name in names[:-1]:
             _put(stage / name, wanted[name])
         for name in (*names, *stale):
             if (folder / name).exists():
-                _keep(folder / name, stage / _SAVED / name)
+                _keep(folder / name, stage / SAVED / name)
         for name in theirs:
             backup = _free_backup(folder / name)
-            _put(stage / _BACKUPS / backup.name, b"")
-            _keep(folder / name, stage / _BACKUP)
-            os.rename(stage / _BACKUP, backup)
             backups.append(backup.name)
+            _keep(folder / name, stage / BACKUPS / backup.name)
+            _keep(stage / BACKUPS / backup.name, stage / BACKUP)
+            os.rename(stage / BACKUP, backup)
         _put(stage / MANIFEST, wanted[MANIFEST])
         _move(folder, stage, names, stale, begun)
     except BaseException:
         _undo(folder, stage, begun, stale)  # where this fails, too, the next run finishes the stage
-        _take_back(folder, stage)
-        _discard(stage)
+        _take_back(folder, backups)
+        discard(stage)
         raise
-    _discard(stage)
+    discard(stage)
     return Written(
         folder=folder,
         written=tuple(names),
@@ -194,7 +205,7 @@ def _move(
 def _undo(folder: Path, stage: Path, begun: Sequence[str], stale: Sequence[str]) -> None:
     """Put back what was saved, and the new files into their stage, so that it stays whole."""
     for name in begun:
-        saved = stage / _SAVED / name
+        saved = stage / SAVED / name
         if name not in stale and not (stage / name).exists():
             with suppress(OSError):  # a full disk without hard links
                 _keep(folder / name, stage / name)
@@ -204,21 +215,12 @@ def _undo(folder: Path, stage: Path, begun: Sequence[str], stale: Sequence[str])
             (folder / name).unlink(missing_ok=True)
 
 
-def _take_back(folder: Path, stage: Path) -> None:
+def _take_back(folder: Path, backups: Sequence[str]) -> None:
     """Remove the backups of files that are still there, of a build that came to nothing."""
-    backups = stage / _BACKUPS
-    for mark in backups.iterdir() if backups.is_dir() else ():
-        name = mark.name.rpartition(".bak")[0]
-        kept = fingerprint(folder / mark.name)
-        if is_plain(name) and kept not in (None, NOT_A_FILE) and kept == fingerprint(folder / name):
-            (folder / mark.name).unlink()
-
-
-def _discard(stage: Path) -> None:
-    """Remove a stage, its manifest first: without it, there is nothing to finish."""
-    with suppress(OSError):
-        (stage / MANIFEST).unlink()
-    shutil.rmtree(stage, ignore_errors=True)
+    for backup in backups:
+        kept = fingerprint(folder / backup)
+        if kept not in (None, NOT_A_FILE) and kept == fingerprint(folder / stages.kept(backup)):
+            (folder / backup).unlink()
 
 
 def _finish_interrupted(folder: Path) -> None:
@@ -226,9 +228,7 @@ def _finish_interrupted(folder: Path) -> None:
 
     A file that somebody edited since then has the hash of neither build, and is left alone.
     """
-    for stage in sorted(folder.iterdir()):
-        if not _STAGE.fullmatch(stage.name) or stage.is_symlink() or not stage.is_dir():
-            continue
+    for stage in stages.left(folder):
         old, new = read(folder / MANIFEST), read(stage / MANIFEST)
         if new and (old or fingerprint(folder / MANIFEST) is None):
             known = old.files if old else {}
@@ -236,5 +236,5 @@ def _finish_interrupted(folder: Path) -> None:
             safe = [n for n in staged if fingerprint(folder / n) in (None, known.get(n))]
             stale = _unedited(folder, {n: h for n, h in known.items() if n not in new.files})
             _move(folder, stage, [*safe, MANIFEST], stale, [])
-        _take_back(folder, stage)
-        _discard(stage)
+        _take_back(folder, stages.backups(folder, stage))
+        discard(stage)

@@ -377,7 +377,7 @@ def test_imports_are_light(tmp_path: Path, words: list[str], unwanted: str) -> N
 
 
 @pytest.mark.skipif(os.name != "posix", reason="closes a pipe as POSIX does")
-@pytest.mark.parametrize("words", [["summary", "inception_v3"], ["check", "."]])
+@pytest.mark.parametrize("words", [["summary", "inception_v3"], ["check", "."], ["--help"]])
 def test_nobody_reads(folder: Path, words: list[str]) -> None:
     reader, writer = os.pipe()
     os.close(reader)
@@ -387,9 +387,14 @@ def test_nobody_reads(folder: Path, words: list[str]) -> None:
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
-def test_full_disk(folder: Path) -> None:
+@pytest.mark.parametrize(
+    "words",
+    [["check", "small.yaml"], ["check", "--help"], ["--help"], ["-h"], ["--version"]],
+    ids=" ".join,
+)
+def test_full_disk(folder: Path, words: list[str]) -> None:
     with open("/dev/full", "wb") as full:
-        done = process(["check", "small.yaml"], stdout=full, stderr=subprocess.PIPE)
+        done = process(words, stdout=full, stderr=subprocess.PIPE)
     assert (done.returncode, done.stderr) == (2, "archc: no space left on device\n")
 
 

@@ -186,7 +186,7 @@ def test_code(one: Backend, code: str) -> None:
             "another number of cells",
         ),
         ("README.md", "", "\n| a | b |\n| --- | --- |\n| c\\|d | `e` |", None),
-        ("model.sh", "", "true", "model.sh is no kind of file"),
+        ("model.sh", "", "true", "model.sh is no file of a build"),
     ],
 )
 def test_files(name: str, first: str, last: str, said: str | None) -> None:

@@ -321,12 +321,15 @@ def test_067_no_working_directory(tmp_path: Path) -> None:
         "import os, runpy, sys; os.rmdir(os.getcwd()); sys.argv[0] = 'archc';"
         "runpy.run_module('archcompiler', run_name='__main__')"
     )
-    for words, codes in (
-        (["check", str(spec)], (0,)),
-        (["check", "inception_v3"], (0,)),
-        (["check", "small.yaml"], (2,)),
-        (["build", str(spec), "-b", "torch"], (2,)),
-        (["build", str(spec), "-b", "torch", "-o", str(tmp_path / "out")], (0,)),
+    removed = "the working directory was removed"
+    for words, code, said in (
+        (["check", str(spec)], 0, ""),
+        (["check", "inception_v3"], 0, ""),
+        (["check", "small.yaml"], 2, removed),
+        (["check", "."], 2, removed),
+        (["new", "foo", "--from", "inception_v3"], 2, f"archc: {removed}"),
+        (["build", str(spec), "-b", "torch"], 2, f"cannot write to out/small-torch: {removed}"),
+        (["build", str(spec), "-b", "torch", "-o", str(tmp_path / "out")], 0, ""),
     ):
         done = subprocess.run(
             [sys.executable, "-c", script, *words], cwd=gone, env=_environment(),
@@ -335,7 +338,8 @@ def test_067_no_working_directory(tmp_path: Path) -> None:
         gone.mkdir()
         assert "Traceback" not in done.stderr, words
         assert "bug in archc" not in done.stderr, (words, done.stderr)
-        assert done.returncode in codes, (words, done.stderr)
+        assert done.returncode == code, (words, done.stderr)
+        assert said in done.stdout + done.stderr, (words, done.stdout, done.stderr)
 
 
 def test_067_clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -351,20 +355,58 @@ def test_067_clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert (result.exit_code, result.output) == (0, "out is up to date\n")
 
 
+def plug_in(folder: Path, module: str, source: str, name: str = "") -> None:
+    """Install a distribution with a backend."""
+    (folder / f"{module}.py").write_text(source)
+    info = folder / f"of_{module}-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: Of-{module}\nVersion: 1\n")
+    points = f"[archc.backends]\n{name or module} = {module}:BACKEND\n"
+    (info / "entry_points.txt").write_text(points)
+
+
+def test_070_a_backend_cannot_take_the_place_of_archc_s_own(tmp_path: Path) -> None:
+    (tmp_path / "small.yaml").write_text(GOOD, "utf-8")
+    plug_in(tmp_path, "evil", "open('ran', 'w')", "torch")
+    env = _environment()
+    env["PYTHONPATH"] = os.pathsep.join([str(tmp_path), env["PYTHONPATH"]])
+    done = process(
+        "build",
+        "small.yaml",
+        "-b",
+        "torch",
+        "-o",
+        "out",
+        cwd=tmp_path,
+        env=env,
+        capture_output=True,
+    )
+    assert done.returncode == 0, done.stderr
+    said = "note[E702] the backend `torch` is that of `archcompiler`; `Of-evil` has one, too\n"
+    assert done.stderr.startswith(said)
+    assert "import torch" in (tmp_path / "out" / "model.py").read_text()
+    assert not (tmp_path / "ran").exists()
+
+
 def test_070_a_backend_that_cannot_be_imported(tmp_path: Path) -> None:
     """A broken plug-in is an error for who asks for it, and nothing to anybody else."""
-    (tmp_path / "broken.py").write_text("raise RuntimeError('\\x1b[2J')")
     (tmp_path / "small.yaml").write_text(GOOD, "utf-8")
-    info = tmp_path / "broken-1.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1\n")
-    (info / "entry_points.txt").write_text("[archc.backends]\nbroken = broken:BACKEND\n")
+    plug_in(tmp_path, "broken", "raise RuntimeError('\\x1b[2J')")
+    plug_in(tmp_path, "leaving", "raise SystemExit(7)")
+    plug_in(tmp_path, "odd", "class Odd(BaseException): ...\nraise Odd('odd')")
+    plug_in(tmp_path, "nothing", "BACKEND = 1")
     env = _environment()
     env["PYTHONPATH"] = os.pathsep.join([str(tmp_path), env["PYTHONPATH"]])
     wanted = {
+        ("build", "small.yaml", "-b", "leaving"): (
+            2,
+            "error[E702] the backend `leaving` of `Of-leaving` cannot be loaded: SystemExit: 7\n",
+        ),
+        ("build", "small.yaml", "-b", "odd"): (2, "`Of-odd` cannot be loaded: Odd: odd\n"),
+        ("build", "small.yaml", "-b", "nothing"): (2, "of `Of-nothing` (nothing:BACKEND) is no"),
         ("check", "small.yaml"): (0, ""),
         ("build", "small.yaml", "-b", "torch"): (0, ""),
-        ("build", "small.yaml", "-b", "broken"): (2, "cannot be loaded: \\x1b[2J"),
+        ("build", "small.yaml", "-b", "broken"): (2, "cannot be loaded: RuntimeError: \\x1b[2J"),
         ("env",): (0, ""),
     }
     for words, (code, said) in wanted.items():

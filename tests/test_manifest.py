@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 from pathlib import Path
@@ -9,12 +10,14 @@ from pathlib import Path
 import pytest
 
 from archcompiler import __version__
+from archcompiler.build import emit
+from archcompiler.compiler import compile_file
 from archcompiler.errors import ArchcError
-from archcompiler.manifest import MANIFEST, Manifest, drift, fingerprint, read, sha256
+from archcompiler.manifest import BUILT, MANIFEST, Manifest, drift, fingerprint, read, sha256
 from archcompiler.writer import write
 
-A = {"model.py": "width = 1\n", "gone.py": "", "old.py": "only_in_a = True\n"}
-B = {"model.py": "width = 2\n", "new.py": "b = 'ü'\n"}
+A = {"model.py": "width = 1\n", "README.md": "", "weights.py": "only_in_a = True\n"}
+B = {"model.py": "width = 2\n", "architecture.json": "b = 'ü'\n"}
 
 posix = pytest.mark.skipif(os.name != "posix", reason="uses symbolic links")
 
@@ -72,6 +75,28 @@ def test_a_manifest_that_points_elsewhere_is_not_believed(tmp_path: Path, name: 
     assert [victim.read_text() for victim in victims] == ["precious", "precious"]
 
 
+@pytest.mark.parametrize("name", ["notes.txt", "train.py", MANIFEST, ".archc-1.tmp", "a/model.py"])
+def test_a_manifest_cannot_claim_what_no_build_writes(tmp_path: Path, name: str) -> None:
+    write(tmp_path, A, source="net.yaml")
+    known = {n: sha256(text.encode()) for n, text in A.items()}
+    (tmp_path / "notes.txt").write_text("precious")
+    listed = {"archc": "1", "spec": "s", "files": known | {name: sha256(b"precious")}}
+    (tmp_path / MANIFEST).write_text(json.dumps(listed))
+    assert read(tmp_path / MANIFEST) is None
+    with pytest.raises(ArchcError) as caught:
+        write(tmp_path, B, source="net.yaml")
+    assert {diagnostic.code for diagnostic in caught.value.diagnostics} == {"E601"}
+    assert write(tmp_path, B, source="net.yaml", force=True).removed == ()
+    assert (tmp_path / "notes.txt").read_text() == "precious"
+
+
+@pytest.mark.parametrize("name", ["archc_torch:BACKEND", "archc_tensorflow:BACKEND"])
+def test_a_manifest_may_list_what_each_backend_writes(name: str) -> None:
+    module, _, value = name.partition(":")
+    network = compile_file(Path(__file__).parent / "cases/emitted/minimal.yaml").network
+    assert emit(network, getattr(importlib.import_module(module), value)).keys() == BUILT
+
+
 # What `archc build --check` says
 
 
@@ -82,16 +107,16 @@ def test_a_build_has_not_drifted(tmp_path: Path) -> None:
 
 def test_drift_names_each_file_and_writes_nothing(tmp_path: Path) -> None:
     write(tmp_path, A, source="net.yaml")
-    (tmp_path / "gone.py").unlink()
+    (tmp_path / "README.md").unlink()
     before = contents(tmp_path)
     found = drift(tmp_path, B)
     assert contents(tmp_path) == before
     assert {diagnostic.code for diagnostic in found} == {"E604"}
     assert all(diagnostic.hint for diagnostic in found)
     assert [diagnostic.message for diagnostic in found] == [
+        f"{tmp_path / 'architecture.json'} is missing",
         f"{tmp_path / 'model.py'} differs from what the spec gives, first in line 1",
-        f"{tmp_path / 'new.py'} is missing",
-        f"{tmp_path / 'old.py'} is stale: the spec no longer gives this file",
+        f"{tmp_path / 'weights.py'} is stale: the spec no longer gives this file",
     ]
     (nowhere,) = drift(tmp_path / "nowhere", B)
     assert nowhere.message == f"{tmp_path / 'nowhere'} does not exist"

@@ -14,11 +14,19 @@ import pytest
 
 from archcompiler import __version__
 from archcompiler.errors import ArchcError
-from archcompiler.manifest import MANIFEST, is_plain, sha256
+from archcompiler.manifest import MANIFEST, sha256
 from archcompiler.writer import Written, write
 
-A = {"model.py": "width = 1\n", "benchmark.py": "steps = 100\n", "old.py": "only_in_a = True\n"}
-B = {"model.py": "width = 2\nheight = 2\n", "benchmark.py": "steps = 100\n", "new.py": "b = 'ü'\n"}
+A = {
+    "model.py": "width = 1\n",
+    "benchmark.py": "steps = 100\n",
+    "architecture.json": "in_a = 1\n",
+}
+B = {
+    "model.py": "width = 2\nheight = 2\n",
+    "benchmark.py": "steps = 100\n",
+    "weights.py": "b = 'ü'\n",
+}
 C = {"model.py": "width = 3\n", "benchmark.py": "steps = 300\n", "README.md": "# c\n"}
 
 posix = pytest.mark.skipif(os.name != "posix", reason="uses POSIX signals, links and limits")
@@ -71,7 +79,7 @@ def test_a_build_is_its_files_and_a_manifest(tmp_path: Path) -> None:
     folder = tmp_path / "made" / "on the way"
     written = write(folder, B, source="net.yaml")
     assert written == Written(
-        folder=folder, written=("benchmark.py", "model.py", "new.py", MANIFEST)
+        folder=folder, written=("benchmark.py", "model.py", "weights.py", MANIFEST)
     )
     assert is_build(folder, B)
     manifest = (folder / MANIFEST).read_text("ascii")
@@ -95,7 +103,7 @@ def test_the_same_build_again_touches_nothing(tmp_path: Path) -> None:
     before = stats(tmp_path)
     again = write(tmp_path, A, source="net.yaml")
     assert again == Written(
-        folder=tmp_path, unchanged=("benchmark.py", "model.py", "old.py", MANIFEST)
+        folder=tmp_path, unchanged=("architecture.json", "benchmark.py", "model.py", MANIFEST)
     )
     assert stats(tmp_path) == before
 
@@ -105,9 +113,9 @@ def test_a_new_build_touches_only_what_changed_and_removes_what_is_stale(tmp_pat
     os.utime(tmp_path / "benchmark.py", ns=(1, 1))
     assert write(tmp_path, B, source="net.yaml") == Written(
         folder=tmp_path,
-        written=("model.py", "new.py", MANIFEST),
+        written=("model.py", "weights.py", MANIFEST),
         unchanged=("benchmark.py",),
-        removed=("old.py",),
+        removed=("architecture.json",),
     )
     assert is_build(tmp_path, B)
     assert (tmp_path / "benchmark.py").stat().st_mtime_ns == 1
@@ -115,9 +123,9 @@ def test_a_new_build_touches_only_what_changed_and_removes_what_is_stale(tmp_pat
 
 def test_a_stale_file_that_somebody_edited_stays(tmp_path: Path) -> None:
     write(tmp_path, A, source="net.yaml")
-    (tmp_path / "old.py").write_text("mine\n")
+    (tmp_path / "architecture.json").write_text("mine\n")
     assert write(tmp_path, B, source="net.yaml").removed == ()
-    assert (tmp_path / "old.py").read_text() == "mine\n"
+    assert (tmp_path / "architecture.json").read_text() == "mine\n"
 
 
 def test_a_file_that_was_deleted_is_written_again(tmp_path: Path) -> None:
@@ -127,12 +135,9 @@ def test_a_file_that_was_deleted_is_written_again(tmp_path: Path) -> None:
     assert is_build(tmp_path, A)
 
 
-@pytest.mark.parametrize(
-    "name", ["", ".", "..", "a/b", "a\\b", "/a", "c:a", "a\0", MANIFEST, ".archc-1.tmp"]
-)
-def test_only_plain_names_are_written(tmp_path: Path, name: str) -> None:
-    assert not is_plain(name)
-    with pytest.raises(ValueError, match="not the name of a file"):
+@pytest.mark.parametrize("name", ["", "..", "a/model.py", "/model.py", MANIFEST, "notes.py"])
+def test_only_the_files_of_a_build_are_written(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ValueError, match="not the name of a file of a build"):
         write(tmp_path / "out", {"model.py": "", name: ""}, source="net.yaml")
     assert not (tmp_path / "out").exists()
 
@@ -148,7 +153,7 @@ def test_a_folder_of_somebody_else_is_refused(tmp_path: Path) -> None:
     assert "data and 1 more" in str(error)
     assert write(tmp_path, A, source="net.yaml", force=True).backups == ()
     assert (tmp_path / "thesis.tex").read_text() == "years of work"
-    assert write(tmp_path, B, source="net.yaml").removed == ("old.py",)
+    assert write(tmp_path, B, source="net.yaml").removed == ("architecture.json",)
     assert (tmp_path / "thesis.tex").read_text() == "years of work"
 
 
@@ -162,14 +167,14 @@ def test_what_python_and_the_system_leave_in_a_folder_is_nobody_s(tmp_path: Path
 
 def test_a_file_that_archc_did_not_write_is_refused_and_kept_by_force(tmp_path: Path) -> None:
     write(tmp_path, A, source="net.yaml")
-    (tmp_path / "new.py").write_text("mine\n")
+    (tmp_path / "weights.py").write_text("mine\n")
     error = refused(tmp_path, B)
     assert codes(error) == ["E601"]
-    assert str(tmp_path / "new.py") in str(error)
-    assert error.diagnostics[0].hint == "--force keeps a copy as new.py.bak"
-    assert write(tmp_path, B, source="net.yaml", force=True).backups == ("new.py.bak",)
-    assert (tmp_path / "new.py.bak").read_text() == "mine\n"
-    assert (tmp_path / "new.py").read_text("utf-8") == B["new.py"]
+    assert str(tmp_path / "weights.py") in str(error)
+    assert error.diagnostics[0].hint == "--force keeps a copy as weights.py.bak"
+    assert write(tmp_path, B, source="net.yaml", force=True).backups == ("weights.py.bak",)
+    assert (tmp_path / "weights.py.bak").read_text() == "mine\n"
+    assert (tmp_path / "weights.py").read_text("utf-8") == B["weights.py"]
 
 
 def test_an_edited_file_is_refused_and_every_version_kept_by_force(tmp_path: Path) -> None:
@@ -187,7 +192,7 @@ def test_an_edited_file_is_refused_and_every_version_kept_by_force(tmp_path: Pat
 
 def test_all_refusals_come_together(tmp_path: Path) -> None:
     write(tmp_path, A, source="net.yaml")
-    (tmp_path / "new.py").write_text("mine\n")
+    (tmp_path / "weights.py").write_text("mine\n")
     (tmp_path / "model.py").write_text("mine\n")
     assert codes(refused(tmp_path, B)) == ["E602", "E601"]
 
@@ -242,6 +247,45 @@ def test_a_file_where_the_folder_should_be_is_refused(tmp_path: Path) -> None:
     assert str(error) == f"cannot write to {tmp_path / 'out'}: it is a file"
     assert codes(refused(tmp_path / "out" / "below" / "it", A, force=True)) == ["E603"]
     assert (tmp_path / "out").read_text() == "a file"
+
+
+@posix
+def test_what_is_in_the_way_of_the_folder_is_named(tmp_path: Path) -> None:
+    link = tmp_path / "out"
+    link.symlink_to("nowhere")
+    said = f"cannot write to {link}: it is a link that leads nowhere"
+    assert str(refused(link, A, force=True)) == said
+    said = f"cannot write to {link / 'in'}: {link} is a link that leads nowhere"
+    assert str(refused(link / "in", A, force=True)) == said
+    (tmp_path / "file").touch()
+    below = tmp_path / "file" / "in"
+    assert str(refused(below, A)) == f"cannot write to {below}: {tmp_path / 'file'} is a file"
+    assert sorted(os.listdir(tmp_path)) == ["file", "out"]
+
+
+@posix
+@pytest.mark.parametrize("what", ["a folder", "a pipe", "a link", "a text", "a link to nothing"])
+def test_what_has_the_name_of_the_lock_is_named_and_stays(tmp_path: Path, what: str) -> None:
+    folder = tmp_path / "out"
+    write(folder, A, source="net.yaml")
+    lock = folder / ".archc-lock.tmp"
+    match what:
+        case "a folder":
+            lock.mkdir()
+        case "a pipe":
+            os.mkfifo(lock)
+        case "a text":
+            lock.write_text("precious")
+        case _:
+            lock.symlink_to(tmp_path / "other")
+            if what == "a link":
+                (tmp_path / "other").touch()
+    error = refused(folder, B, force=True)
+    assert codes(error) == ["E603"]
+    assert str(error) == f"{lock} is in the way: archc did not make it"
+    assert error.diagnostics[0].hint == "move it away, then build again"
+    assert os.path.lexists(lock)
+    assert (tmp_path / "other").exists() is (what == "a link")
 
 
 CALLS = ["replace", "rename", "link", "fsync", "mkdir", "open", "unlink", "rmdir", "scandir"]

@@ -7,19 +7,28 @@ import os
 import shutil
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 import archcompiler
 from archcompiler.errors import ArchcError
-from archcompiler.manifest import MANIFEST, fingerprint, sha256
+from archcompiler.manifest import MANIFEST, sha256
 from archcompiler.writer import write
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="uses POSIX signals, links and limits")
 
-A = {"model.py": "width = 1\n", "benchmark.py": "steps = 100\n", "old.py": "only_in_a = True\n"}
-B = {"model.py": "width = 2\nheight = 2\n", "benchmark.py": "steps = 100\n", "new.py": "b = 'ü'\n"}
+A = {
+    "model.py": "width = 1\n",
+    "benchmark.py": "steps = 100\n",
+    "architecture.json": "in_a = 1\n",
+}
+B = {
+    "model.py": "width = 2\nheight = 2\n",
+    "benchmark.py": "steps = 100\n",
+    "weights.py": "b = 'ü'\n",
+}
 C = {"model.py": "width = 3\n", "benchmark.py": "steps = 300\n", "README.md": "# c\n"}
 
 
@@ -121,7 +130,7 @@ def test_killed_at_any_step_a_forced_build_loses_nobody_s_bytes(tmp_path: Path) 
     start = tmp_path / "start"
     write(start, A, source="net.yaml")
     (start / "model.py").write_text("mine\n")
-    (start / "new.py").write_text("mine too\n")
+    (start / "weights.py").write_text("mine too\n")
     finished(child(KILLED, start, tmp_path / "at", json.dumps(B), True))
     for folder in sorted((tmp_path / "at").iterdir()):
         for again in (False, True):
@@ -143,12 +152,72 @@ def test_an_edit_after_a_kill_is_still_an_edit(tmp_path: Path) -> None:
         assert write(folder, C, source="net.yaml", force=True).backups == ("model.py.bak",)
 
 
-def test_a_stage_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
-    write(tmp_path / "other", B, source="net.yaml")
-    write(tmp_path / "out", A, source="net.yaml")
-    (tmp_path / "out" / ".archc-1.tmp").symlink_to(tmp_path / "other")
-    write(tmp_path / "out", C, source="net.yaml")
-    assert is_build(tmp_path / "other", B)
+# What a folder holds that a stranger gave
+
+
+def refused(folder: Path, files: dict[str, str], name: str) -> None:
+    """Build where something must stop it that archc did not make, and that must not change."""
+    home = folder.parent
+    before = {n: d or os.path.islink(home / n) for n, d in tree(home).items()}
+    for force in (False, True):
+        with pytest.raises(ArchcError) as caught:
+            write(folder, files, source="net.yaml", force=force)
+        (told,) = caught.value.diagnostics
+        assert told.code == "E603"
+        assert told.message == f"{folder / name} is in the way: archc did not make it"
+        assert told.hint == "move it away, then build again"
+        assert {n: d or os.path.islink(home / n) for n, d in tree(home).items()} == before
+
+
+@pytest.mark.parametrize("victim", ["a build", "nothing in it", "nowhere"])
+@pytest.mark.parametrize("start", [A, {}], ids=["over a build", "in an empty folder"])
+def test_a_stage_that_is_a_link_is_not_followed(
+    tmp_path: Path, start: dict[str, str], victim: str
+) -> None:
+    out, other = tmp_path / "out", tmp_path / "other"
+    out.mkdir()
+    if start:
+        write(out, start, source="net.yaml")
+    if victim == "a build":
+        write(other, B, source="net.yaml")
+    elif victim == "nothing in it":
+        other.mkdir()
+    name = f".archc-{os.getpid()}.tmp"
+    (out / name).symlink_to("../other")
+    refused(out, C, name)
+    assert os.path.lexists(other) is (victim != "nowhere")
+
+
+@pytest.mark.parametrize("place", [".", ".archc-saved", ".archc-backups"])
+@pytest.mark.parametrize("what", ["a link", "a folder", "a pipe", "another name"])
+def test_a_folder_that_is_no_stage_of_a_build_stays(tmp_path: Path, place: str, what: str) -> None:
+    out, outside = tmp_path / "out", tmp_path / "outside"
+    write(out, A, source="net.yaml")
+    outside.mkdir()
+    stage = out / ".archc-1.tmp"
+    (stage / place).mkdir(parents=True)
+    known = "model.py.bak" if place == ".archc-backups" else "model.py"
+    match what:
+        case "a link":
+            (outside / "precious").write_text("precious")
+            (stage / place / known).symlink_to(outside / "precious")
+        case "a folder":
+            (stage / place / known).mkdir()
+        case "a pipe":
+            os.mkfifo(stage / place / known)
+        case _:
+            (stage / place / "notes.txt").write_text("precious")
+    refused(out, C, ".archc-1.tmp")
+
+
+@pytest.mark.parametrize("name", [".archc-saved", ".archc-backups"])
+def test_a_part_of_a_stage_that_is_a_link_is_not_followed(tmp_path: Path, name: str) -> None:
+    out, other = tmp_path / "out", tmp_path / "other"
+    write(out, A, source="net.yaml")
+    write(other, B, source="net.yaml")
+    (out / ".archc-1.tmp").mkdir()
+    (out / ".archc-1.tmp" / name).symlink_to(other)
+    refused(out, C, ".archc-1.tmp")
 
 
 def test_a_stage_cannot_bring_a_link_into_the_folder(tmp_path: Path) -> None:
@@ -159,10 +228,39 @@ def test_a_stage_cannot_bring_a_link_into_the_folder(tmp_path: Path) -> None:
     (stage / "model.py").symlink_to(tmp_path / "outside")
     listed = {"archc": "1", "spec": "s", "files": {"model.py": sha256(b"precious")}}
     (stage / MANIFEST).write_text(json.dumps(listed))
+    refused(tmp_path / "out", C, ".archc-1.tmp")
+
+
+@pytest.mark.parametrize("name", ["model.py", "userfile"])
+@pytest.mark.parametrize("marked", [True, False], ids=["with the bytes", "empty"])
+def test_a_stage_cannot_take_a_user_s_copy_for_a_backup(
+    tmp_path: Path, name: str, marked: bool
+) -> None:
+    write(tmp_path, A, source="net.yaml")
+    for copy in (name, f"{name}.bak"):
+        (tmp_path / copy).write_text("mine\n")
+    stage = tmp_path / ".archc-1.tmp"
+    (stage / ".archc-backups").mkdir(parents=True)
+    (stage / ".archc-backups" / f"{name}.bak").write_text("mine\n" if marked else "")
     with pytest.raises(ArchcError):
-        write(tmp_path / "out", C, source="net.yaml")
-    assert fingerprint(tmp_path / "out" / "model.py") == sha256(A["model.py"].encode())
-    assert not stage.exists()
+        write(tmp_path, A if name == "model.py" else C, source="net.yaml")
+    assert (tmp_path / name).read_text() == "mine\n"
+    assert (tmp_path / f"{name}.bak").read_text() == "mine\n"
+
+
+def test_a_needless_backup_of_a_killed_build_goes(tmp_path: Path) -> None:
+    write(tmp_path / "start", A, source="net.yaml")
+    (tmp_path / "start" / "model.py").write_text("mine\n")
+    finished(child(KILLED, tmp_path / "start", tmp_path / "at", json.dumps(B), True))
+    needless = 0
+    for folder in sorted((tmp_path / "at").iterdir()):
+        was = tree(folder)
+        if was["model.py"] == was.get("model.py.bak"):
+            needless += 1
+            with suppress(ArchcError):
+                write(folder, C, source="net.yaml")
+            assert not (folder / "model.py.bak").exists(), folder.name
+    assert needless > 1
 
 
 # Says when it asks for the lock, and stops before it moves its second file until it is told to go.
@@ -231,7 +329,7 @@ from archcompiler.errors import ArchcError
 from archcompiler.writer import write
 resource.setrlimit(resource.RLIMIT_FSIZE, (65536, 65536))
 try:
-    files = {"a.py": "a", "model.py": "x" * 200_000}
+    files = {"benchmark.py": "a", "model.py": "x" * 200_000}
     write(Path(sys.argv[1]), files, source="net.yaml", force=True)
 except ArchcError as error:
     print(error.exit_code, *(d.code for d in error.diagnostics))

@@ -91,6 +91,7 @@ def kill(builder: Builder, draw: random.Random, home: Path) -> str:
         else:
             fault = Fault(kind=kind, at=draw.randint(1, STEPS), later=draw.randint(1, 12),
                           links=draw.random() < 0.8)  # fmt: skip
+            case.links &= fault.links
             child = builder.start(folder, build, force=force, fault=fault)
         code, said = child.end()
         if by_clock and code in (-signal.SIGINT, -signal.SIGTERM):  # after the command's end
@@ -138,6 +139,7 @@ def full(builder: Builder, draw: random.Random, home: Path) -> str:
     else:
         code = draw.choice(SPACE) if kind in ("space", "full") else errno.EIO
         fault = Fault(kind=kind, at=draw.randint(1, STEPS), links=draw.random() < 0.8, code=code)
+        case.links &= fault.links or kind in ("space", "full")
     case.builds.append(build)
     child = builder.start(folder, build, force=force, fault=fault, largest=largest)
     code, said = child.end()

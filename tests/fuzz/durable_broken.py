@@ -50,7 +50,7 @@ def _no_finish() -> None:
 def _forgetful() -> None:
     """Remove what a killed build has left, and finish nothing."""
     writer._finish_interrupted = lambda folder: [
-        writer._discard(stage) for stage in folder.iterdir() if stage.name.startswith(".archc-")
+        writer.discard(stage) for stage in folder.iterdir() if stage.name.startswith(".archc-")
     ]  # type: ignore[assignment]
 
 
