@@ -264,7 +264,9 @@ def test_a_parameter_is_evaluated_once_for_all_layers(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(expression, "evaluate", counting)
     params = "{n: 4, m: $n + 1, k: $m + m, c: $in_channels + m}"
-    layers = "[{conv: $k, kernel: $k - 9, padding: $k - 10, name: a, repeat: 50}, {conv: $c, name: z}]"
+    layers = (
+        "[{conv: $k, kernel: $k - 9, padding: $k - 10, name: a, repeat: 50}, {conv: $c, name: z}]"
+    )
     block = f"{{params: {params}, layers: {layers}}}"
     text = f"{HEAD}blocks: {{b: {block}}}\nstem: []\nbody: [{{block: b, name: b}}]\n{TAIL}\n"
     network = compile_node(parse(text, "net.yaml"), source="net.yaml").network
