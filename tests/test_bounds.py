@@ -11,7 +11,7 @@ from typing import Any, SupportsIndex
 import pytest
 import yaml
 
-from archcompiler import diagnostics, lost, near, position, source, whitespace
+from archcompiler import diagnostics, draft, lost, near, position, source, whitespace
 from archcompiler.compiler import compile_node
 from archcompiler.errors import ArchcError, Diagnostic, Report
 from archcompiler.near import nearest
@@ -231,3 +231,10 @@ def test_layers_that_stand_together_share_the_text_around_them() -> None:
     assert not paths.register(f"{around.upper()}/n0", at)
     texts = {id(text): len(text) for key in paths.positions for text in key}
     assert sum(texts.values()) < 2 * len(around) + 1_000 * 5
+
+
+def test_neighbours_share_the_text_around_them() -> None:
+    around = "Group" * 200
+    parted = [*draft._parted(f"{around}/N{n}" for n in range(100))]
+    assert parted[7] == (around.lower(), "n7")
+    assert len({id(start) for start, _ in parted}) == 1
