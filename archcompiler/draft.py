@@ -168,7 +168,7 @@ def shown_paths(network: DraftNetwork) -> dict[Draft, str]:
     """
     roots = (*network.stem.layers, *network.body.layers, *(h.layer for h in network.heads))
     drafts = list(_walk(roots))
-    taken = {path.lower() for draft in drafts for path in _named_paths(draft)}
+    taken = {*_parted(path for draft in drafts for path in _named_paths(draft))}
     paths: dict[Draft, str] = {}
     numbers: dict[str, int] = {}
     for draft in drafts:
@@ -177,10 +177,19 @@ def shown_paths(network: DraftNetwork) -> dict[Draft, str]:
             number = numbers[draft.path] = numbers.get(draft.path, 0) + 1
             plain = number == 1 and draft.path not in network.params
             path = draft.path if plain else f"{draft.path}_{number}"
-            if path.lower() not in taken:
+            if path.lower().rpartition("/")[::2] not in taken:
                 break
         paths[draft] = path
     return paths
+
+
+def _parted(paths: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Yield, in lower case, what is around a layer, one text for neighbours, and its name."""
+    last = ""
+    for path in paths:
+        around, _, name = path.lower().rpartition("/")
+        last = last if around == last else around
+        yield last, name
 
 
 def _walk(drafts: Iterable[Draft]) -> Iterator[Draft]:

@@ -29,7 +29,10 @@ def hold(network: Network) -> None:
 
 @dataclass(slots=True)
 class _Check:
-    paths: set[str] = field(default_factory=set)
+    paths: set[tuple[str, str]] = field(default_factory=set)
+    """What is around a layer and its name, in lower case: few long texts for many layers."""
+    around: str = ""
+    """What is around the layer before."""
     values: set[Value] = field(default_factory=set)
     nodes: set[Node] = field(default_factory=set)
     ops: set[Op] = field(default_factory=set)
@@ -68,8 +71,11 @@ class _Check:
         at = node.path
         _require(all(map(names.IDENTIFIER.fullmatch, at.split("/"))), f"the path {at!r}")
         _require(not node.named or names.problem(node.name) is None, f"the name of {at}")
-        _require(node.path.lower() not in self.paths, f"the path {at}, which is taken")
-        self.paths.add(node.path.lower())
+        around, _, name = at.lower().rpartition("/")
+        if around != self.around:
+            self.around = around
+        _require((self.around, name) not in self.paths, f"the path {at}, which is taken")
+        self.paths.add((self.around, name))
         self.nodes.add(node)
         _require(bool(node.inputs) and set(node.inputs) <= self.values, f"the inputs of {at}")
         for text in node.expressions.values():

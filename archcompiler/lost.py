@@ -29,7 +29,7 @@ class Lost:
     spec: Spec
     away: Mapping[str, Row]
     _places: Texts | None = None
-    _known: dict[bool, _Lines] = field(default_factory=dict)
+    _known: dict[bool, Lines] = field(default_factory=dict)
     """The paths that there are: those of templates, and those of layers."""
 
     @property
@@ -59,11 +59,8 @@ class Lost:
         row = self.away[address]
         return row if address == path else dataclasses.replace(row, value=address)
 
-    def meant(self, path: str, known: Collection[str]) -> str | None:
-        """Return a hint with what was probably meant.
-
-        `known` are paths that patches can have, and the same for all templates, and for all layers.
-        """
+    def meant(self, path: str, known: Lines) -> str | None:
+        """Return a hint with what was probably meant; `known` are the paths beside this one."""
         spec, (first, *rest) = self.spec, path.split("/")
         if first == "heads" and not rest and spec.heads:
             return f"a head goes by its name, as `{spec.heads[0].name}`"
@@ -73,28 +70,40 @@ class Lost:
             return f"`{first}` is no layer: a variant says its own, `{first}:` beside `patch:`"
         if first in spec.blocks:
             return f"the block is `blocks/{path}`, and its uses have names of their own"
-        if first in SECTIONS and "/".join(rest) in known:
+        if first in SECTIONS and known.holds("/".join(rest)):
             return f"paths do not name the section: `{'/'.join(rest)}`"
         target = find(self.places, path.split("/"))
         if target and target.keys and target.path != path:
             return f"an attribute stands beside the path: `{target.patch}`"
-        template = first == "blocks"
+        return _near(path, known)
+
+    def lines(self, path: str, known: Collection[str]) -> Lines:
+        """Return the paths among which a path may be meant.
+
+        `known` are paths that patches can have, and the same for all templates, and for all layers.
+        """
+        template = path.startswith("blocks/")
         if template not in self._known:
-            self._known[template] = _Lines.of(known)
-        return _near(path, self._known[template])
+            self._known[template] = Lines.of(known)
+        return self._known[template]
 
 
 @dataclass(frozen=True, slots=True)
-class _Lines:
+class Lines:
     """Paths as the lines of a text, which takes little time to search, and little memory."""
 
     text: str
     folded: str
 
     @classmethod
-    def of(cls, paths: Iterable[str]) -> _Lines:
+    def of(cls, paths: Iterable[str]) -> Lines:
+        """Return paths as lines."""
         text = "".join(f"\n{path}" for path in paths) + "\n"
         return cls(text, text.lower())
+
+    def holds(self, path: str) -> bool:
+        """Tell whether a path is one of them."""
+        return f"\n{path}\n" in self.text
 
     def ending(self, path: str) -> str | None:
         """Return the first path that ends in another and has more before it, in any case."""
@@ -126,7 +135,7 @@ class _Lines:
             at = self.text.find(f"\n{start}", end)
 
 
-def _near(path: str, known: _Lines) -> str | None:
+def _near(path: str, known: Lines) -> str | None:
     """Return a hint with the path nearest to a wrong one, or with what stands around it."""
     parts = path.split("/")
     if end := known.ending(path):

@@ -102,23 +102,23 @@ class Missing:
             return
         assert self.lost is not None
         taken = self.lost.row(path)
-        inside = f"{path}/"
-        inner = next((p for p in paths.shown if p.startswith(inside)), None)
-        known = list(self.templates) if path.startswith("blocks/") else paths.shown
+        template = path.startswith("blocks/")
+        lines = self.lost.lines(path, self.templates if template else paths.shown)
+        inner = None if template else next(lines.inside(f"{path}/"), None)
         copies = [m[1] for p in above if (m := NUMBERED.fullmatch(p)) and m[1] in self.repeats]
         repeat = Row(label="repeated", position=self.repeats[copies[0]]) if copies else None
         row = taken or repeat
         message, hint = f"there is no layer `{path}`", None
         if path.startswith("blocks/") and parts[1] in unused:
             message, hint = f"no layer uses the block `{parts[1]}`", "remove the patch"
-        elif path in known:
+        elif lines.holds(path):
             message, hint = f"there is no layer `{path}` yet", "a later patch brings it in"
         elif inner:
-            message, hint = f"`{path}` is no layer", f"name a layer in it, as `{inner}`"
+            message, hint = f"`{path}` is no layer", f"name a layer in it, as `{path}/{inner}`"
         elif parts[0] == "block" and len(parts) > 1:
             hint = f"templates are under `blocks/{'/'.join(parts[1:])}`"
         elif not taken or taken.label == "replaced":
-            hint = self.lost.meant(path, known)
+            hint = self.lost.meant(path, lines)
         code = "E310" if patch.by_command_line else "E318"
         report.error(code, message, patch.position, rows=[row] if row else (), hint=hint)
 

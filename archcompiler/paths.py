@@ -65,19 +65,25 @@ class Paths:
     """The paths of a network under expansion."""
 
     report: Report
-    positions: dict[str, Position] = field(default_factory=dict)
-    """By path in lower case."""
+    positions: dict[tuple[str, str], Position] = field(default_factory=dict)
+    """By what is around a layer and its name, in lower case: few long texts for many layers."""
     shown: list[str] = field(default_factory=list)
     taken: set[str] = field(default_factory=set)
+    _around: str = ""
+    """In lower case, what is around the layer that was noted last."""
 
     def register(self, path: str, position: Position, hint: str | None = None) -> bool:
         """Note a path; False where it is taken. Of what is inside a taken one, nothing is said."""
-        first = self.positions.get(path.lower())
-        self.positions.setdefault(path.lower(), position)
+        around, _, name = path.lower().rpartition("/")
+        if around != self._around:
+            self._around = around
+        key = (self._around, name)
+        first = self.positions.get(key)
+        self.positions.setdefault(key, position)
         self.shown.append(path)
         if first is None:
             return True  # else maybe the very same position: an alias, or an unnamed repeat
-        if path.rpartition("/")[0].lower() not in self.taken:
+        if around not in self.taken:
             self.report.error(
                 "E305",
                 f"`{path}` is the name of another layer",

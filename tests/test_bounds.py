@@ -11,11 +11,12 @@ from typing import Any, SupportsIndex
 import pytest
 import yaml
 
-from archcompiler import diagnostics, lost, near, position, source, whitespace
+from archcompiler import diagnostics, draft, lost, near, position, source, whitespace
 from archcompiler.compiler import compile_node
-from archcompiler.errors import ArchcError, Diagnostic
+from archcompiler.errors import ArchcError, Diagnostic, Report
 from archcompiler.near import nearest
 from archcompiler.overrides import parse_assignment
+from archcompiler.paths import Paths
 from archcompiler.position import Position, Source
 from archcompiler.texts import Texts
 from archcompiler.whitespace import Whitespace
@@ -159,9 +160,9 @@ def test_paths_to_nothing_are_looked_up_once(monkeypatch: pytest.MonkeyPatch) ->
 def test_few_of_the_paths_around_a_wrong_one_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     """A group of few names may have all the layers there are below them."""
     read: list[str] = []
-    inside = lost._Lines.inside
+    inside = lost.Lines.inside
     monkeypatch.setattr(
-        lost._Lines,
+        lost.Lines,
         "inside",
         lambda self, start: (read.append(start) or inner for inner in inside(self, start)),
     )
@@ -172,14 +173,14 @@ def test_few_of_the_paths_around_a_wrong_one_are_read(monkeypatch: pytest.Monkey
 
 
 def test_how_deep_a_wrong_path_is_right_takes_one_pass() -> None:
-    lines = lost._Lines.of(["a", "a/b", "a/bc/d", "a/b/c", "a/b/c/d/e", "b/c"])
+    lines = lost.Lines.of(["a", "a/b", "a/bc/d", "a/b/c", "a/b/c/d/e", "b/c"])
     depths = {"a": 1, "a/b": 2, "a/b/c/d": 4, "a/bc/d": 2, "x/b": 0, "b/c": 1, "c": 0, "": 0}
     for path, depth in depths.items():
         assert lines.deepest(path.split("/")) == depth, path
     many = [f"g{'/g' * 40}/n{n}" for n in range(300)]
-    counted = Counted(lost._Lines.of(many).text)
+    counted = Counted(lost.Lines.of(many).text)
     Counted.searched = 0
-    assert lost._Lines(counted, counted).deepest(["g"] * 60) == 41
+    assert lost.Lines(counted, counted).deepest(["g"] * 60) == 41
     assert Counted.searched < 2 * len(counted)
 
 
@@ -220,3 +221,20 @@ def test_lines_are_found_without_reading_all_before_each(monkeypatch: pytest.Mon
     assert [one.line(n) for n in (-1, 0, 20_001, 20_002, 20_481, 99_999)] == [""] * 6
     assert len(found) < 20_000 + 1_025 * (len(numbers) + 6)
     assert len(one._starts) == 20
+
+
+def test_layers_that_stand_together_share_the_text_around_them() -> None:
+    paths = Paths(Report())
+    around = "Group" * 200
+    for n in range(1_000):
+        assert paths.register(f"{around}/N{n}", at := Position(Source("a.yaml"), n, 1))
+    assert not paths.register(f"{around.upper()}/n0", at)
+    texts = {id(text): len(text) for key in paths.positions for text in key}
+    assert sum(texts.values()) < 2 * len(around) + 1_000 * 5
+
+
+def test_neighbours_share_the_text_around_them() -> None:
+    around = "Group" * 200
+    parted = [*draft._parted(f"{around}/N{n}" for n in range(100))]
+    assert parted[7] == (around.lower(), "n7")
+    assert len({id(start) for start, _ in parted}) == 1

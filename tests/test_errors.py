@@ -75,9 +75,9 @@ def test_what_mistakes_are_laid_beside_is_made_once(monkeypatch: pytest.MonkeyPa
         f"heads: {{Logits: [global_avg_pool]}}\npatch:\n  - {{remove: C0}}\n{wrong}"
     )
     made: list[str] = []
-    read, lines = Texts.__post_init__, lost._Lines.of
+    read, lines = Texts.__post_init__, lost.Lines.of
     monkeypatch.setattr(Texts, "__post_init__", lambda self: made.append("texts") or read(self))
-    monkeypatch.setattr(lost._Lines, "of", lambda paths: made.append("lines") or lines(paths))
+    monkeypatch.setattr(lost.Lines, "of", lambda paths: made.append("lines") or lines(paths))
     with pytest.raises(ArchcError) as failure:
         compile_node(parse(spec, "x.yaml"), source="x.yaml")
     assert len(failure.value.diagnostics) == 30, failure.value
