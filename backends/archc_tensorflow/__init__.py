@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 
 from typing_extensions import override
 
-from archcompiler.backend import Backend, Measured
+from archcompiler.backend import Backend, Measured, too_old
 from archcompiler.emitted import DType, Emitted
 from archcompiler.ir import Network, Node
 from archcompiler.op import Weight
@@ -20,6 +20,7 @@ class TensorflowBackend(Backend):
     title: ClassVar[str] = "TensorFlow"
     framework: ClassVar[str] = "tensorflow"
     requirement: ClassVar[str] = "archcompiler[tensorflow]"
+    oldest: ClassVar[tuple[int, ...]] = (2, 18)
     layout: ClassVar[Literal["torch", "tensorflow"]] = "tensorflow"
     imports: ClassVar[frozenset[str]] = frozenset(
         {"keras", "keras.initializers", "keras.layers", "keras.regularizers", "tensorflow"}
@@ -31,6 +32,15 @@ class TensorflowBackend(Backend):
         | {"fan_in", "fan_out", "fan_avg", "normal", "uniform"}
         | {"truncated_normal", "untruncated_normal"}
     )
+
+    @override
+    def unusable(self) -> str:
+        if reason := super().unusable() or too_old("keras", (3,)):
+            return reason
+        import keras
+
+        used = keras.backend.backend()
+        return "" if used == "tensorflow" else f"KERAS_BACKEND makes Keras run on {used}"
 
     @override
     def emit(self, network: Network) -> dict[str, str]:
