@@ -6,6 +6,7 @@ Finding and emitting never import a framework; `measure` and `load` do, in a pro
 
 from __future__ import annotations
 
+import importlib
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -52,6 +53,8 @@ class Backend(ABC):
     """What `pip install` takes to get the framework, such as `archcompiler[torch]`."""
     layout: ClassVar[Literal["torch", "tensorflow"]]
     """How the framework's own files have a kernel: out x in first, or as the IR has it."""
+    oldest: ClassVar[tuple[int, ...]] = ()
+    """The oldest version of the framework that will do."""
     unbiased: ClassVar[bool] = False
     """Whether training moves a norm's variance by the batch's unbiased one, n / (n - 1) of it."""
 
@@ -79,6 +82,10 @@ class Backend(ABC):
     @abstractmethod
     def weight_key(self, node: Node, weight: Weight) -> str:
         """Return a weight's name in the framework's own files of the emitted network."""
+
+    def unusable(self) -> str:
+        """Import the framework; return why emitted code cannot run on it, or ""."""
+        return too_old(self.framework, self.oldest)
 
     @abstractmethod
     def measure(self, folder: Path, network: Network) -> Measured:
@@ -125,6 +132,22 @@ def backend(name: str) -> Backend:
     if not isinstance(found, Backend):
         raise _fail(f"the backend `{name}` of `{by}` ({point.value}) is no archcompiler Backend")
     return found
+
+
+def too_old(name: str, oldest: tuple[int, ...]) -> str:
+    """Import a module; return why that fails, or that it is older than this, or ""."""
+    try:
+        version = str(getattr(importlib.import_module(name), "__version__", ""))
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        said = " ".join(str(error).split())
+        return f"importing {name} fails with {type(error).__name__}{said and ': '}{said}"
+    found = re.match(r"\d+(?:\.\d+)*", version)
+    if found and tuple(map(int, found[0].split("."))) < oldest:
+        least = ".".join(map(str, oldest))
+        return f"{name} {version} is too old, {least} is the oldest that will do"
+    return ""
 
 
 def _distribution(point: metadata.EntryPoint) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from archcompiler.backend import Backend, Measured
 from archcompiler.build import emit
+from archcompiler.errors import USAGE_OR_ENVIRONMENT, ArchcError, Diagnostic
 from archcompiler.ir import Network
 from archcompiler.worker import ARRAYS, JOB, RESULT, WEIGHTS
 
@@ -54,7 +55,10 @@ class Outcome:
 
 
 def run(jobs: Sequence[Job], backend: Backend, folder: Path) -> list[Outcome]:
-    """Do all jobs in one process; their builds stay in folders of `folder`."""
+    """Do all jobs in one process; their builds stay in folders of `folder`.
+
+    Raises E707 where the framework itself cannot be used.
+    """
     homes = [folder / f"{number}_{job.network.name}" for number, job in enumerate(jobs)]
     for job, home in zip(jobs, homes, strict=True):
         _prepare(job, backend, home)
@@ -76,6 +80,8 @@ def run(jobs: Sequence[Job], backend: Backend, folder: Path) -> list[Outcome]:
     )
     lines = [line for line in done.stderr.splitlines() if line.strip()]
     died = lines[-1] if lines and done.returncode else f"exit code {done.returncode}"
+    if reason := _result(homes[0], died).get("unusable"):
+        raise ArchcError(_unusable(backend, reason), exit_code=USAGE_OR_ENVIRONMENT)
     return [_outcome(home, died) for home in homes]
 
 
@@ -102,11 +108,22 @@ def _store(arrays: Arrays, path: Path, dtype: DType) -> None:
     save_file({name: stored(values) for name, values in arrays.items()}, path)
 
 
-def _outcome(home: Path, died: str) -> Outcome:
+def _unusable(backend: Backend, reason: str) -> Diagnostic:
+    return Diagnostic(
+        code="E707",
+        message=f"{backend.title} cannot be used here: {reason}",
+        hint=f"put that right, as by `pip install -U '{backend.requirement}'`; "
+        "check and build need no framework",
+    )
+
+
+def _result(home: Path, died: str) -> Any:
     path = home / RESULT
-    found: Any = {"error": died}
-    if path.exists():
-        found = json.loads(path.read_text(encoding="utf-8"))
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"error": died}
+
+
+def _outcome(home: Path, died: str) -> Outcome:
+    found = _result(home, died)
     if "error" in found:
         return Outcome(folder=home, error=found["error"])
     if "measured" not in found:

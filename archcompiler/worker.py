@@ -28,18 +28,30 @@ MODULES = ("model", "weights", "benchmark")
 
 
 def main() -> None:
-    """Do the job in each folder; what goes wrong in one is told in its result."""
-    name, *folders = sys.argv[1:]
-    used = backend(name)
-    for folder in map(Path, folders):
+    """Do the job in each folder; what goes wrong in one is told in its result.
+
+    Where the framework itself cannot be used, the first result says why, and nothing is done.
+    """
+    name, *words = sys.argv[1:]
+    used, folders = backend(name), [*map(Path, words)]
+    _tell(folders[0], {"unusable": "importing it ends Python"})  # if nothing is told after that
+    if reason := used.unusable():
+        _tell(folders[0], {"unusable": reason})
+        return
+    (folders[0] / RESULT).unlink()
+    for folder in folders:
         try:
             with _alone():
                 result = _job(used, folder)
         except Exception as error:
             result = {"error": f"{type(error).__name__}: {error}"}
-        part = folder / f"{RESULT}.part"
-        part.write_text(json.dumps(result), encoding="utf-8")
-        part.replace(folder / RESULT)
+        _tell(folder, result)
+
+
+def _tell(folder: Path, result: dict[str, object]) -> None:
+    part = folder / f"{RESULT}.part"
+    part.write_text(json.dumps(result), encoding="utf-8")
+    part.replace(folder / RESULT)
 
 
 def _job(used: Backend, folder: Path) -> dict[str, object]:

@@ -355,6 +355,53 @@ def test_067_clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert (result.exit_code, result.output) == (0, "out is up to date\n")
 
 
+FRAMEWORKS = {
+    "torch raises": ("torch", {"torch": "raise OSError('libcudart.so.12:\\nno such file')"},
+        "PyTorch cannot be used here: importing torch fails with OSError: libcudart.so.12: no"),
+    "torch exits": ("torch", {"torch": "raise SystemExit(7)"},
+        "PyTorch cannot be used here: importing torch fails with SystemExit: 7"),
+    "torch dies": ("torch", {"torch": "import os; os._exit(7)"},
+        "PyTorch cannot be used here: importing it ends Python"),
+    "torch is old": ("torch", {"torch": "__version__ = '1.13.1+cu117'"},
+        "PyTorch cannot be used here: torch 1.13.1+cu117 is too old, 2.6 is the oldest that will"),
+    "tensorflow raises": ("tensorflow", {"tensorflow": "import no_such_module"},
+        "importing tensorflow fails with ModuleNotFoundError: No module named 'no_such_module'"),
+    "tensorflow is old": ("tensorflow", {"tensorflow": "__version__ = '2.9.3'"},
+        "TensorFlow cannot be used here: tensorflow 2.9.3 is too old, 2.18 is the oldest"),
+    "keras is missing": ("tensorflow", {"tensorflow": "", "keras": "raise ImportError"},
+        "TensorFlow cannot be used here: importing keras fails with ImportError"),
+    "keras is old": ("tensorflow", {"tensorflow": "", "keras": "__version__ = '2.15.0'"},
+        "TensorFlow cannot be used here: keras 2.15.0 is too old, 3 is the oldest that will do"),
+    "keras is elsewhere": (
+        "tensorflow",
+        {"tensorflow": "__version__ = '2.21.0-rc1'", "keras": "from types import *\n"
+         "__version__ = '3.15.1'\nbackend = SimpleNamespace(backend=lambda: 'torch')"},
+        "TensorFlow cannot be used here: KERAS_BACKEND makes Keras run on torch"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", FRAMEWORKS.values(), ids=FRAMEWORKS)
+def test_068_a_framework_that_cannot_be_used(
+    tmp_path: Path, case: tuple[str, dict[str, str], str]
+) -> None:
+    pytest.importorskip("safetensors")
+    name, modules, said = case
+    (tmp_path / "small.yaml").write_text(GOOD, "utf-8")
+    for module, text in modules.items():
+        (tmp_path / f"{module}.py").write_text(text)
+    env = _environment()
+    env["PYTHONPATH"] = os.pathsep.join([str(tmp_path), env["PYTHONPATH"]])
+    done = process("verify", "small.yaml", "-b", name, cwd=tmp_path, env=env, capture_output=True)
+    assert (done.returncode, done.stderr) == (2, "")
+    assert done.stdout.startswith("error[E707] ")
+    assert said in done.stdout
+    assert f"pip install -U 'archcompiler[{name}]'" in done.stdout
+    assert "bug in archc" not in done.stdout
+    for words in (["check", "small.yaml"], ["build", "small.yaml", "-b", name]):
+        done = process(*words, cwd=tmp_path, env=env, capture_output=True)
+        assert (done.returncode, done.stderr) == (0, ""), words
+
+
 def plug_in(folder: Path, module: str, source: str, name: str = "") -> None:
     """Install a distribution with a backend."""
     (folder / f"{module}.py").write_text(source)

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 from typing_extensions import override
 
 from archc_tensorflow.names import NAMES
-from archcompiler.backend import Backend, Measured
+from archcompiler.backend import Backend, Measured, too_old
 from archcompiler.emitted import DType, Emitted
 from archcompiler.ir import Network, Node
 from archcompiler.op import Weight
@@ -21,6 +21,7 @@ class TensorflowBackend(Backend):
     title: ClassVar[str] = "TensorFlow"
     framework: ClassVar[str] = "tensorflow"
     requirement: ClassVar[str] = "archcompiler[tensorflow]"
+    oldest: ClassVar[tuple[int, ...]] = (2, 18)
     layout: ClassVar[Literal["torch", "tensorflow"]] = "tensorflow"
     imports: ClassVar[frozenset[str]] = frozenset(
         {"keras", "keras.initializers", "keras.layers", "keras.regularizers", "tensorflow"}
@@ -33,6 +34,15 @@ class TensorflowBackend(Backend):
         | {"fan_in", "fan_out", "fan_avg", "normal", "uniform"}
         | {"truncated_normal", "untruncated_normal"}
     )
+
+    @override
+    def unusable(self) -> str:
+        if reason := super().unusable() or too_old("keras", (3,)):
+            return reason
+        import keras
+
+        used = keras.backend.backend()
+        return "" if used == "tensorflow" else f"KERAS_BACKEND makes Keras run on {used}"
 
     @override
     def emit(self, network: Network) -> dict[str, str]:

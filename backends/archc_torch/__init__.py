@@ -29,6 +29,7 @@ class TorchBackend(Backend):
     framework: ClassVar[str] = "torch"
     requirement: ClassVar[str] = "archcompiler[torch]"
     layout: ClassVar[Literal["torch", "tensorflow"]] = "torch"
+    oldest: ClassVar[tuple[int, ...]] = (2, 6)
     unbiased: ClassVar[bool] = True
     imports: ClassVar[frozenset[str]] = frozenset(
         {"torch", "torch.nn", "torch.nn.functional", "safetensors", "safetensors.torch"}
