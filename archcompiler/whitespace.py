@@ -1,7 +1,8 @@
 """Whitespace that YAML's parsers do not agree on: tabs and rare line ends, outside of quotes.
 
 libyaml takes a tab for a space, the pure parser of PyYAML refuses it; editors do not break a line
-where YAML 1.1 does. A spec means the same on every machine, so it has spaces and common line ends.
+where YAML 1.1 does, so that a key could stand in what looks like a comment. A spec means the same on
+every machine and to every reader, so it has spaces and common line ends.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ import yaml
 from archcompiler.errors import Diagnostic
 from archcompiler.position import LINE_END, Source
 
-_ODD = re.compile("[\t\x85\u2028\u2029]")
+_ODD = re.compile("[\t\x85\u2028\u2029]|\r(?!\n)")
+_UNTABBED = re.compile("[\n\r\x85\u2028\u2029]")
 _COMMENT = re.compile(r"(?:^|(?<=\s))#", re.MULTILINE)
 
 
@@ -61,10 +63,13 @@ class Whitespace:
             if index < commented:
                 continue
             line = max(self.done, text.rfind("\n", self.done, index) + 1)
-            if not _COMMENT.search(text, line, index):
+            character, in_comment = text[index], bool(_COMMENT.search(text, line, index))
+            if character == "\r" and not in_comment:
+                continue  # old files end all lines so
+            if character != "\t" or not in_comment:
                 return self._problem(index)
-            line_end = text.find("\n", index, end)
-            commented = end if line_end < 0 else line_end
+            line_end = _UNTABBED.search(text, index, end)
+            commented = line_end.start() if line_end else end
         self.done = max(self.done, end)
         return None
 
@@ -81,6 +86,9 @@ class Whitespace:
 
     def _problem(self, index: int) -> Diagnostic:
         text, at = self.source.text, self.source.at(index)
+        if text[index] == "\r":
+            message = "this comment ends in U+000D alone, where most editors show no line end"
+            return Diagnostic(code="E109", message=message, position=at, hint="write a line feed")
         if text[index] != "\t":
             message = f"U+{ord(text[index]):04X} is not allowed outside of quotes"
             hint = "in a quoted text it can be written as an escape"

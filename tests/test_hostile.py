@@ -54,6 +54,8 @@ MADE: dict[str, Callable[[], bytes]] = {
     "013_escape": lambda: GOOD.encode().replace(b"small", b"sm\x1ball"),
     "013_surrogate": lambda: GOOD.encode().replace(b"small", b"sm\xed\xa0\x80all"),
     "013_escaped_surrogate": lambda: GOOD.encode().replace(b"small", b'"sm\\ud800all"'),
+    "013_key_behind_a_comment": lambda: f"{GOOD}# x\u2028y: z\n".encode(),
+    "013_key_behind_a_carriage_return": lambda: f"{GOOD}# x\ry: z\n".encode(),
     "013_noncharacter": lambda: GOOD.encode().replace(b"small", b"sm\xef\xbf\xbfall"),
     "014_utf_16": lambda: GOOD.encode("utf-16"),
     "014_utf_16_without_mark": lambda: GOOD.encode("utf-16-le"),

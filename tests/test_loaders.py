@@ -27,7 +27,8 @@ ODD = (
     "{a: b?}", "{?a: b}", "[a?b, c]", "{a :}", "{a: !x,}", "{a: b}!x", "a:\tb", "a: b\t# c",
     "a: b # \tc", "a: 'b\tc'", 'a: "b\tc"', "a: |\n  b\tc\n", "a: b\t", "a: b\n\t\nc: d",
     "{a: b\tc", "a: 'b\t", "a: [b,\n\tc]", "a: \u2029b", "a: 'b\u2028c'", "a:\ufeffb",
-    "a: {b: c\x00", "a: {b\n\x00",
+    "a: {b: c\x00", "a: {b\n\x00", "a: b # c\x85d: e", "# x\u2028a: b", "a: b # c\rd: e",
+    "a: b\rc: d", "a: b #\t\u2029", "#\t\t\ra: b", "a: 'b\r# c\r' # d\te",
 )  # fmt: skip
 Read = list[object]
 
