@@ -57,6 +57,9 @@ class Whitespace:
             line = max(self.done, self.source.text.rfind("\n", 0, index) + 1)
             if not _COMMENT.search(self.source.text, line, index):
                 return self._problem(index)
+            rest = self.source.text.find("\n", index)  # all of it is the same comment
+            while self.odd and self.odd[-1] < (end if rest < 0 else min(end, rest)):
+                self.odd.pop()
         self.done = max(self.done, end)
         return None
 

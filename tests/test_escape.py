@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,7 +25,8 @@ HOSTILE = (
     "\x1b]0;gone\x07\x1b[2J", "\x9b2J", "-->", "--!>", "<!--", "```x`", "``", "`", " a ", "- a",
     "+ a", "[a]: http://x", "[a][b]", "![a][b]", "http://a.b/@c", "www.a.b", "#1", "$a$", "a|@|b",
     "1.", "1. b", "12) c", "# x", "=", "~~~", "a|b", "[a](javascript:x)", "<b>", "&lt;",
-    "coding=utf_7", "-*- coding: utf-7 -*-", "{{7*7}}", "{% raw %}", "{__import__('os')}", "'\"\"\"'", "\"'", "\\",
+    "coding=utf_7", "-*- coding: utf-7 -*-", "{{7*7}}", "{% raw %}",
+    "{__import__('os')}", "'\"\"\"'", "\"'", "\\",
     "a\\", "\\N{BULLET}", "\x00", "\x7f", "\r", "\x85\u2028\u2029", "\u202ea\u2066", "\ufeff",
     "\U000e0001", "\xe9\u754c", "%0A::x", "a:b,c", "",
 )  # fmt: skip
@@ -76,6 +78,12 @@ def test_documents(text: str) -> None:
     assert isinstance(node, source.Scalar)
     assert node.value == text
     assert not re.search(r"^\s*::|##\[", yaml, re.MULTILINE)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_documents_have_numbers_of_json_only(value: float) -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        escape.json_document({"a": [value]})
 
 
 @pytest.mark.parametrize("text", HOSTILE)
