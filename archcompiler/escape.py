@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-_WORKFLOW_COMMAND = re.compile(r"^(\s*):(?=:)", re.MULTILINE)
+_WORKFLOW_COMMAND = re.compile(r"^([^\S\n]*):(?=:)", re.MULTILINE)
 """What GitHub's runner takes for a command when a line of a log starts with it."""
 _OLD_COMMAND = "##["
 """What the runner still takes for one anywhere in a line."""

@@ -1,8 +1,8 @@
 """Whitespace that YAML's parsers do not agree on: tabs and rare line ends, outside of quotes.
 
 libyaml takes a tab for a space, the pure parser of PyYAML refuses it; editors do not break a line
-where YAML 1.1 does, so that a key could stand in what looks like a comment. A spec means the same on
-every machine and to every reader, so it has spaces and common line ends.
+where YAML 1.1 does, so that a key could stand in what looks like a comment. A spec means the same
+on every machine and to every reader, so it has spaces and common line ends.
 """
 
 from __future__ import annotations

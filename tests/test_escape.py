@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -77,6 +78,12 @@ def test_documents(text: str) -> None:
     assert isinstance(node, source.Scalar)
     assert node.value == text
     assert not re.search(r"^\s*::|##\[", yaml, re.MULTILINE)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_documents_have_numbers_of_json_only(value: float) -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        escape.json_document({"a": [value]})
 
 
 @pytest.mark.parametrize("text", HOSTILE)

@@ -69,6 +69,9 @@ BROKEN: dict[str, Callable[[], Network]] = {
     "the shape of Conv2d_1a_3x3/conv/kernel": lambda: with_node(
         CONV, weights=(dataclasses.replace(node(CONV).weights[0], shape=(3, 3, 0, 32)),)
     ),
+    "the decay of Conv2d_1a_3x3": lambda: with_node(
+        CONV, weights=(dataclasses.replace(node(CONV).weights[0], decay=-0.5),)
+    ),
     "the block of Mixed_5b": lambda: with_node(
         "Mixed_5b", op=dataclasses.replace(node("Mixed_5b").op, template="class")  # type: ignore[type-var]
     ),
