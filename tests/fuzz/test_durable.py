@@ -53,22 +53,23 @@ def test_twenty_builds_are_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("writer", "mode", "count", "what"),
+    ("writer", "mode", "seed", "count", "what"),
     [
-        ("in place", "kill", 15, "lost"),
-        ("unsynced", "kill", 60, "torn"),
-        ("manifest first", "kill", 60, "strange"),
-        ("no finish", "kill", 15, "stale"),
-        ("forgetful", "kill", 60, "strange"),
-        ("no backup", "full", 15, "lost"),
-        ("no undo", "full", 60, "mixed"),
-        ("no lock", "together", 8, "exit"),
-        ("signals at once", "kill", 60, "stale"),
+        ("in place", "kill", 1, 15, "lost"),
+        ("unsynced", "kill", 1, 60, "torn"),
+        ("manifest first", "kill", 5, 60, "strange"),
+        ("no finish", "kill", 1, 15, "stale"),
+        ("forgetful", "kill", 1, 60, "strange"),
+        ("no backup", "full", 1, 15, "lost"),
+        ("no undo", "full", 1, 60, "mixed"),
+        ("no lock", "together", 1, 8, "exit"),
+        ("signals at once", "kill", 5, 60, "stale"),
     ],
 )
 def test_a_broken_writer_is_seen(
-    tmp_path: Path, writer: str, mode: str, count: int, what: str
+    tmp_path: Path, writer: str, mode: str, seed: int, count: int, what: str
 ) -> None:
-    code, lines = durable(tmp_path, mode, "--count", str(count), "--writer", writer)
+    words = (mode, "--seed", str(seed), "--count", str(count))
+    code, lines = durable(tmp_path, *words, "--writer", writer)
     assert code == 1
     assert f", 0 {what}" not in lines[-1]
