@@ -57,15 +57,16 @@ class Whitespace:
 
     def _until(self, end: int) -> Diagnostic | None:
         """Each character between `done` and `end` is looked at a fixed number of times."""
-        text, commented = self.source.text, 0
+        text, commented, line = self.source.text, 0, self.done
         while self.odd and self.odd[-1] < end:
             index = self.odd.pop()
             if index < commented:
                 continue
-            line = max(self.done, text.rfind("\n", self.done, index) + 1)
+            line = max(line, text.rfind("\n", line, index) + 1)
             character, in_comment = text[index], bool(_COMMENT.search(text, line, index))
-            if character == "\r" and not in_comment:
-                continue  # old files end all lines so
+            if character == "\r" and not in_comment:  # old files end all lines so
+                line = index + 1
+                continue
             if character != "\t" or not in_comment:
                 return self._problem(index)
             line_end = _UNTABBED.search(text, index, end)

@@ -58,6 +58,7 @@ class Pattern:
         "# \t# \t" * 2_000,
         "#\t\t\t\t\t\t\t\n" * 500,
         "[" + "'\t', " * 500 + "]",
+        "a: 1" + "\r" * 2_000,
         "".join(f"a{n}: # \t\n" for n in range(500)),
     ],
 )
