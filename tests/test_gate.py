@@ -203,10 +203,10 @@ def test_files(name: str, first: str, last: str, said: str | None) -> None:
 def test_an_import_is_a_template_s_if_all_its_lines_are() -> None:
     first = gate.allowed(TORCH).lines | {"from torch import (", "Tensor,", ")"}
     mixed = dataclasses.replace(gate.allowed(TORCH), lines=first)
-    text = FILES["torch"]["model.py"] + "\nfrom torch import (\n    Tensor,\n{})\n"
-    gate.check({"model.py": text.format("")}, NETWORK, mixed)
+    text = FILES["torch"]["model.py"] + "\nfrom torch import (\n    Tensor,\n"
+    gate.check({"model.py": f"{text})\n"}, NETWORK, mixed)
     with pytest.raises(UnsafeOutput, match=r"holds an import of torch\.os,"):
-        gate.check({"model.py": text.format("    os,\n")}, NETWORK, mixed)
+        gate.check({"model.py": f"{text}    os,\n)\n"}, NETWORK, mixed)
 
 
 def test_a_backend_that_declares_nothing_is_told_what_it_misses() -> None:
