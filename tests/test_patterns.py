@@ -45,7 +45,7 @@ READERS: dict[str, Callable[[str], object]] = {
     "docstring": escape.docstring,
     "log": lambda text: escape.show_lines(f"::{text}"),
     "scalar": lambda text: source.parse(f"a: b{text}", "a.yaml"),
-    "comment": lambda text: source.parse(f"a: b #{text}", "a.yaml"),
+    "comment": lambda text: source.parse(f"a: b{' ' * LONG}#{text}", "a.yaml"),
 }
 
 
