@@ -17,6 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import rendered
 from mutate import copied, places, plain
 from stand_ins import imported
 from told import told
@@ -28,6 +29,7 @@ from archcompiler.backend import backend
 from archcompiler.build import emit
 from archcompiler.compiler import compile_node
 from archcompiler.diagnostics import FORMATS
+from archcompiler.escape import show
 from archcompiler.overrides import parse_assignment
 from archcompiler.yaml_writer import to_yaml
 
@@ -124,7 +126,8 @@ def _built(written: str, text: str, draw: random.Random) -> None:
     network = compile_node(source.parse(written, name), changes, source=name).network
     # A base may have parameters that nothing reads, a spec may not.
     network = dataclasses.replace(network, params={**network.params, "word": text.lstrip("$")})
-    files = emit(network, backend(draw.choice(BACKENDS)))
+    framework = draw.choice(BACKENDS)
+    files = emit(network, backend(framework))
     doc = ast.get_docstring(ast.parse(files["model.py"].encode()), clean=False)
     folded = " ".join(text.split())
     if not " ".join(str(doc).split()).startswith(folded.replace('"', "'")):
@@ -132,7 +135,7 @@ def _built(written: str, text: str, draw: random.Random) -> None:
     document = json.loads(files["architecture.json"])
     if (document["summary"], document["source"]) != (folded, name):
         raise Wrong("architecture.json has another summary, or another source")
-    _table(files["README.md"])
+    _card(files["README.md"], framework, folded)
     module = imported(files)["model"]
     if module.__doc__ != doc or module.INPUT_SHAPE not in ((8, 8, 3), (3, 8, 8)):
         raise Wrong("an imported module is not what its text says")
@@ -156,8 +159,12 @@ def _told(written: str, text: str, draw: random.Random, folder: Path) -> None:
         source.load(folder / left)
 
 
-def _table(card: str) -> None:
-    """Check that every row of a table has as many cells as its first."""
+def _card(card: str, framework: str, folded: str) -> None:
+    """Check that a card has its summary, as text, the markup of any card, and whole tables."""
+    if rendered.summary(card) != (show(folded) or "small, built by archc"):
+        raise Wrong(f"the card has another summary: {rendered.summary(card)!r}")
+    if rendered.markup(card) != _markup(framework):
+        raise Wrong("the card has markup that is not its template's")
     for table in re.findall(r"(?:^\|.*\n)+", card, re.MULTILINE):
         cells = {len(re.findall(r"(?<!\\)\|", row)) for row in table.splitlines()}
         if len(cells) > 1:
@@ -178,6 +185,12 @@ def _file(text: str) -> str:
 @cache
 def _fields() -> Any:
     return plain(source.parse(FIELDS.read_text("utf-8"), "fields.yaml"))
+
+
+@cache
+def _markup(framework: str) -> list[str]:
+    network = compile_node(source.parse(to_yaml(SMALL), "a.yaml"), source="a.yaml").network
+    return rendered.markup(emit(network, backend(framework))["README.md"])
 
 
 @cache
