@@ -144,6 +144,8 @@ def run(
         found[outcome] += 1
         if tidy and number % 50 == 0:  # the collector rests while archc works
             gc.collect()
+            if number == 1_000:
+                gc.freeze()  # what archc keeps need not be looked at again
         if tidy and number % 50_000 == 0 < number:
             print(f"{number:,} done", file=sys.stderr, flush=True)
         if keep and outcome.startswith(BAD):
