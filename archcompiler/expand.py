@@ -89,7 +89,7 @@ class _Expander:
     noted: int = 0
 
     def __post_init__(self) -> None:
-        self.sizes = LayerCount(self.spec.blocks)
+        self.sizes = LayerCount(self.spec.blocks, self.spec.patches)
         self.containers = Containers(
             spec=self.spec,
             report=self.report,
@@ -227,7 +227,6 @@ class _Expander:
         place = dataclasses.replace(place, frames=({}, *place.frames), depth=place.depth + 1)
         current, found = enters, []
         problems = self.problems
-        self.affords(layers)
         for written in layers:
             pieces = [(written, place)] if patched else self.edits.layers(written, place)
             for layer, where in pieces:
@@ -243,7 +242,8 @@ class _Expander:
         self, layer: Layer, current: Source, place: Place, *, end_point: bool
     ) -> list[Draft]:
         """Expand one layer, as often as it is repeated, each feeding the next."""
-        self.affords((layer,))
+        if position := self.sizes.over(layer, MAX_LAYERS - self.count):
+            self.over_budget(position)
         if layer.repeat is None:
             draft = self.draft(layer, current, place, end_point=end_point)
             if draft is None:
@@ -316,11 +316,6 @@ class _Expander:
             self.report.error("E206", f"of `{layer.name}_{count}`: {problem}", layer.name.position)
             return []
         return [Name(f"{layer.name}_{n}", layer.name.position) for n in range(1, count + 1)]
-
-    def affords(self, layers: Iterable[Layer]) -> None:
-        """Stop before layers are expanded that come to more than the budget."""
-        if position := self.sizes.over(layers, MAX_LAYERS - self.count):
-            self.over_budget(position)
 
     def over_budget(self, position: Position) -> None:
         self.report.error("E304", f"more than {MAX_LAYERS:,} layers", position)

@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 
 from archcompiler.position import Position
-from archcompiler.spec import Block, Layer
+from archcompiler.spec import Block, Layer, Name, Patch
 
+_COPY = re.compile(r"_[0-9]+$")
 _DEEPEST = 64
 """Deeper nesting is an error of its own."""
 
 
 @dataclass(slots=True)
 class LayerCount:
-    """Counts layers, those of blocks at every use; what an expression repeats counts once."""
+    """Counts layers, those of blocks at every use; what an expression repeats counts once.
+
+    What a patch addresses, by whatever path, may become less or nothing, and counts as nothing.
+    """
 
     blocks: Mapping[str, Block]
+    patches: InitVar[Iterable[Patch]] = ()
+    patched: set[str] = field(init=False)
+    """The parts of the paths of patches, `conv_3` also as `conv`, of which it may be a copy."""
     known: dict[int, tuple[Layer, int]] = field(default_factory=dict)
     """By the identity of layers, which are kept, so that no other gets the same."""
+
+    def __post_init__(self, patches: Iterable[Patch]) -> None:
+        parts = {part for patch in patches for part in patch.path.split("/")}
+        self.patched = parts | {_COPY.sub("", part) for part in parts}
 
     def of(self, layer: Layer, depth: int = 0) -> int:
         """Return how many layers `layer` expands to at least, its repetitions included."""
@@ -27,23 +39,23 @@ class LayerCount:
         if id(layer) not in self.known:
             self.known[id(layer)] = layer, 0  # what a block that contains itself adds
             repeat = layer.repeat.value if layer.repeat else 1
-            times = len(repeat) if isinstance(repeat, list) else repeat
-            once = 1 + self._all(self._inside(layer), depth + 1)
-            self.known[id(layer)] = (
-                layer,
-                once * (times if type(times) is int and times > 0 else 1),
-            )
+            names = repeat if isinstance(repeat, list) else ()
+            times = len(names) or repeat
+            if not self._patched(layer.name, *names):
+                once = 1 + self._all(self._inside(layer), depth + 1)
+                times = times if type(times) is int and times > 0 else 1
+                self.known[id(layer)] = layer, once * times
         return self.known[id(layer)][1]
 
-    def over(self, layers: Iterable[Layer], most: int) -> Position | None:
-        """Return what makes the layers more than `most`: a repetition, or a layer; or None."""
-        count = 0
-        for layer in layers:
-            count += self.of(layer)
-            if count > most:
-                cause = self._cause(layer, most)
-                return cause.repeat.position if cause.repeat else cause.position
-        return None
+    def _patched(self, *names: Name | None) -> bool:
+        return any(name is not None and name.text in self.patched for name in names)
+
+    def over(self, layer: Layer, most: int) -> Position | None:
+        """Return what makes a layer more than `most`: a repetition, or a layer inside; or None."""
+        if self.of(layer) <= most:
+            return None
+        cause = self._cause(layer, most)
+        return cause.repeat.position if cause.repeat else cause.position
 
     def _cause(self, layer: Layer, most: int) -> Layer:
         """Return the innermost layer that alone is more than `most`."""
@@ -61,4 +73,5 @@ class LayerCount:
             layer = self.blocks[layer.block.text].layer
         yield from layer.layers
         for branch in layer.branches:
-            yield from branch.layers
+            if not self._patched(branch.name):
+                yield from branch.layers

@@ -243,6 +243,29 @@ def test_parameters_in_a_chain(link: str, channels: int | None) -> None:
     assert network.body.output.channels == channels
 
 
+@pytest.mark.parametrize(
+    ("patches", "layers"),
+    [
+        ("{set: c, repeat: 2}, {set: g/d, repeat: null}, {set: g/e, repeat: null}", 4),
+        ("{remove: c}, {remove: g/e}, {set: g/d, repeat: 3}", 3),
+        ("{set: c, repeat: [x, y], name: null}, {remove: y}, {set: g, layers: []}", 1),
+        ("{set: c, repeat: 2}, {remove: c_1}, {replace: g, by: {conv: 1, name: z}}", 2),
+        ("{remove: c}", None),
+    ],
+)
+def test_what_patches_make_small_is_not_too_large(patches: str, layers: int | None) -> None:
+    """Layers are counted before they are expanded, but none that a patch may take away."""
+    many = "{conv: 1, name: d, repeat: 60000}, {conv: 1, name: e, repeat: 60000}"
+    body = f"[{{conv: 1, name: c, repeat: 200000}}, {{layers: [{many}], name: g}}]"
+    text = f"{HEAD}stem: []\nbody: {body}\npatch: [{patches}]\n{TAIL}\n"
+    if layers is None:
+        with pytest.raises(ArchcError, match="more than 100,000 layers"):
+            compile_node(parse(text, "net.yaml"), source="net.yaml")
+        return
+    network = compile_node(parse(text, "net.yaml"), source="net.yaml").network
+    assert sum(node.op.key == "conv" for node in network.walk()) == layers
+
+
 @pytest.mark.parametrize("first", [0, 50, 99])
 def test_a_chain_is_as_long_whatever_is_read_first(first: int) -> None:
     params = ", ".join(f"p{n}: $p{n + 1}" for n in range(100))

@@ -253,6 +253,7 @@ def main() -> int:
     parser.add_argument("--writer", choices=durable_broken.WRITERS, help="a broken one")
     parser.add_argument("--every", action="store_true", help="with `same`: every shipped spec")
     args = parser.parse_args()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # shells ignore it in the background
     began = time.perf_counter()
     if args.keep:
         args.keep.mkdir(parents=True, exist_ok=True)
