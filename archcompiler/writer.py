@@ -9,6 +9,7 @@ belongs to a dead process, or came with the folder: `stage.py` says what is beli
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections.abc import Mapping, Sequence
@@ -27,6 +28,8 @@ from archcompiler.manifest import drift as drift
 from archcompiler.stage import BACKUP, BACKUPS, SAVED, discard
 from archcompiler.surroundings import GONE, is_gone
 
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
+"""Why a link fails where links are known: what is copied instead would fail, too, or be no link."""
 _IGNORED = ("__pycache__", "*.py[co]", ".DS_Store", f"{OURS}*.tmp")
 
 
@@ -183,7 +186,10 @@ def _keep(path: Path, copy: Path) -> None:
     """Give the file a second name: no bytes move, and `path` is there at every moment."""
     try:
         os.link(path, copy)
-    except OSError:  # a file system without hard links
+    except OSError as error:
+        if error.errno in _FULL:
+            raise
+        # a file system without hard links
         shutil.copyfile(path, copy)
         with copy.open("rb+") as file:
             os.fsync(file.fileno())
