@@ -89,11 +89,17 @@ def markdown(text: str) -> str:
     """
     pieces = _PIECE.split(show(" ".join(text.split())))
     escaped = "".join(
-        f"`{piece}`" if number % 2 and _LIVE.search(piece) else _backslashed(piece)
+        _span(piece) if number % 2 and _LIVE.search(piece) else _backslashed(piece)
         for number, piece in enumerate(pieces)
     )
     escaped = _BLOCK_START.sub(lambda m: f"{m[0]}\\" if m[0].isdigit() else f"\\{m[0]}", escaped)
     return escaped.encode("ascii", "xmlcharrefreplace").decode("ascii")
+
+
+def _span(word: str) -> str:
+    """Return a code span of a word, without the marks of the sentence behind it."""
+    kept = word.rstrip(".,;!?)") or word
+    return f"`{kept}`{_backslashed(word[len(kept) :])}"
 
 
 def _backslashed(text: str) -> str:

@@ -101,7 +101,7 @@ def _candidates(value: object) -> Iterator[object]:
 
 def _readings(word: str) -> Iterator[object]:
     yield word
-    if re.fullmatch(r"[0-9]{1,9}", word):
+    if re.fullmatch(r"[0-9]{1,10}", word):
         yield int(word)
     if re.fullmatch(r"[0-9]{1,3}%", word):
         yield int(word[:-1]) / 100
@@ -110,7 +110,7 @@ def _readings(word: str) -> Iterator[object]:
     yield word.replace("xavier", "glorot").replace("kaiming", "he")
     yield word.replace("-", "_")
     yield word.strip("()").replace(",", "x")
-    if re.fullmatch(r"[0-9]{1,9}(x[0-9]{1,9}){3}", word):
+    if re.fullmatch(r"[0-9]{1,10}(x[0-9]{1,10}){3}", word):
         yield [int(n) for n in word.split("x")]
 
 

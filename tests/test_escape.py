@@ -135,7 +135,7 @@ def test_markdown_leaves_ordinary_text(text: str) -> None:
     ("text", "code"),
     [
         ("See http://a.example now", "See `http://a.example` now"),
-        ("www.a.example, _www.a.example", "`www.a.example,` `_www.a.example`"),
+        ("www.a.example, _www.a.example", "`www.a.example`, `_www.a.example`"),
         ("a@b.example and @octocat", "`a@b.example` and `@octocat`"),
         ("GH-1 #1 a/b#2 # C#", "`GH-1` `#1` `a/b#2` \\# C\\#"),
         ("$$x$$ :smile: a:b", "`$$x$$` `:smile:` a:b"),

@@ -5,6 +5,7 @@ A child process does it, with a limit of what it may compute that only more than
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,6 +15,8 @@ import pytest
 
 from archcompiler import escape, gate_card, gate_python, source
 from archcompiler.errors import ArchcError
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="uses limits of POSIX")
 
 ROOT = Path(__file__).parents[1]
 LONG = 1_000_000

@@ -79,7 +79,10 @@ def command(
 def _plan(
     networks: list[tuple[Path, Network]], chosen: list[Backend], output: Path | None
 ) -> list[_Build]:
-    """Say what goes where. Raises E705 where two specs would share a folder."""
+    """Say what goes where. Raises E705 where two specs would share a folder, E603 for a link there.
+
+    `output` itself may be a link: who named it has said so.
+    """
     single = len(networks) == len(chosen) == 1
     builds: dict[str, _Build] = {}
     for spec, network in networks:
@@ -87,6 +90,7 @@ def _plan(
             folder = Path("out", f"{network.name}-{one.name}")
             if output:
                 folder = output if single else output / network.name / one.name
+            _refuse_links(folder, output)
             build = _Build(folder, spec, network, emit(network, one))
             other = builds.setdefault(str(folder).lower(), build)
             if other is not build:
@@ -98,6 +102,18 @@ def _plan(
                 )
                 raise ArchcError(diagnostic, exit_code=USAGE_OR_ENVIRONMENT)
     return list(builds.values())
+
+
+def _refuse_links(folder: Path, output: Path | None) -> None:
+    """Refuse a link on the way that nobody named, since it came with a stranger's folder."""
+    while folder not in (output, Path()):
+        if folder.is_symlink():
+            message = f"{folder} is a link, and may lead anywhere"
+            hint = "move it away, or name the folder to build into: `--output DIR`"
+            raise ArchcError(
+                Diagnostic(code="E603", message=message, hint=hint), exit_code=USAGE_OR_ENVIRONMENT
+            )
+        folder = folder.parent
 
 
 def _check(build: _Build) -> list[Diagnostic]:

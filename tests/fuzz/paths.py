@@ -53,7 +53,8 @@ COMMANDS = (
     ("check", "net.yaml"), ("check", "net.yaml", "--format", "github"), ("check", "."),
     ("resolve", "net.yaml"), ("lock", "net.yaml"), ("lock", "--check", "net.yaml"),
     ("explain", "net.yaml", "a"), ("diff", "base.yaml", "net.yaml"),
-    ("build", "net.yaml", "-b", "torch", "-o", "out"),
+    ("build", "net.yaml", "-b", "torch", "-o", "out"), ("build", "net.yaml", "-b", "torch"),
+    ("build", "net.yaml", "-b", "torch", "--check"),
     ("new", "inner/new.yaml", "--from", "net.yaml"),
 )  # fmt: skip
 
@@ -87,7 +88,9 @@ def attempt(
         (specs / "net.yaml").write_text(written, "utf-8")
         if lock:
             (specs / "net.lock").symlink_to(lock)
-        if links:
+        if links and "-o" not in command:  # where nobody says so, no build may be
+            (specs / "out").symlink_to(outside)
+        elif links:
             (specs / "out").mkdir()
             for name in ("model.py", "archc.lock", ".archc-1.tmp"):
                 (specs / "out" / name).symlink_to(outside / "secret.yaml")
