@@ -129,29 +129,26 @@ def errors_of(text: str, *words: str) -> int:
     return len(caught.value.diagnostics)
 
 
-@pytest.mark.parametrize("sign", [":", "[", "/", "."])
-def test_many_words_are_not_all_looked_up(sign: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each name of a path is looked up once, and no more of them than a path may have."""
-    looked: list[str] = []
+@pytest.fixture
+def looked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return the names that are looked up in a spec's text from now on."""
+    found: list[str] = []
     names = Texts._names
     monkeypatch.setattr(
-        Texts,
-        "_names",
-        lambda self, start, name: (looked.append(name), names(self, start, name))[1],
+        Texts, "_names", lambda self, start, name: (found.append(name), names(self, start, name))[1]
     )
+    return found
+
+
+@pytest.mark.parametrize("sign", [":", "[", "/", "."])
+def test_many_words_are_not_all_looked_up(sign: str, looked: list[str]) -> None:
+    """Each name of a path is looked up once, and no more of them than a path may have."""
     count = {"/": 63, ".": 16}.get(sign, 3_000)
     assert errors_of(f"{START}body: []\n{END}", f"a{f'{sign}a' * count}=1") == 1
     assert len(looked) <= 2 * source.MAX_DEPTH
 
 
-def test_paths_to_nothing_are_looked_up_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    looked: list[str] = []
-    names = Texts._names
-    monkeypatch.setattr(
-        Texts,
-        "_names",
-        lambda self, start, name: (looked.append(name), names(self, start, name))[1],
-    )
+def test_paths_to_nothing_are_looked_up_once(looked: list[str]) -> None:
     patches = "".join(f"  - {{remove: {'/'.join(['a'] * 59)}/b{n}}}\n" for n in range(20))
     layer = "{identity, name: R}"
     assert errors_of(f"{START}body: [{layer}]\n{END}patch:\n  - {{remove: R}}\n{patches}") == 20

@@ -131,32 +131,6 @@ def test_a_lock_that_cannot_be_read(folder: Path) -> None:
     assert result.stdout == "error[E101] cannot read good.lock: it is a folder\n"
 
 
-@pytest.mark.skipif(os.name == "nt", reason="links need rights there")
-@pytest.mark.parametrize("target", ["../secret", "/etc/passwd", "other.yaml", "nothing"])
-def test_a_lock_that_is_a_link_is_not_followed(folder: Path, target: str) -> None:
-    """Errors quote what is read, and nobody named what a link beside a spec leads to."""
-    (folder.parent / "secret").write_text("hunter2: hunter2\n")
-    (folder / "good.lock").unlink()
-    (folder / "good.lock").symlink_to(target)
-    for words in (("check", "good.yaml"), ("lock", "--check", "good.yaml")):
-        result = run(*words)
-        assert result.exit_code == 1
-        assert "hunter2" not in result.output
-        assert "E606] good.lock is a link to something that is not this spec's" in result.output
-
-
-@pytest.mark.skipif(os.name == "nt", reason="links need rights there")
-def test_a_spec_and_its_lock_may_both_be_links(folder: Path) -> None:
-    (folder / "farm").mkdir()
-    for name in ("good.yaml", "good.lock"):
-        (folder / "farm" / name).symlink_to(folder / name)
-    assert run("check", "farm/good.yaml").exit_code == 0
-    (folder / "good.lock").write_text(
-        (folder / "good.lock").read_text().replace("macs: ", "macs: 1")
-    )
-    assert "E605" in run("check", "farm/good.yaml").stdout
-
-
 # archc lock
 
 

@@ -11,23 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from writer_kit import A, B
 
 from archcompiler import __version__
 from archcompiler.errors import ArchcError
 from archcompiler.manifest import MANIFEST, sha256
 from archcompiler.writer import Written, write
-
-A = {
-    "model.py": "width = 1\n",
-    "benchmark.py": "steps = 100\n",
-    "architecture.json": "in_a = 1\n",
-}
-B = {
-    "model.py": "width = 2\nheight = 2\n",
-    "benchmark.py": "steps = 100\n",
-    "weights.py": "b = 'ü'\n",
-}
-C = {"model.py": "width = 3\n", "benchmark.py": "steps = 300\n", "README.md": "# c\n"}
 
 posix = pytest.mark.skipif(os.name != "posix", reason="uses POSIX signals, links and limits")
 

@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from writer_kit import A, B, C
 
 import archcompiler
 from archcompiler.errors import ArchcError
@@ -18,18 +19,6 @@ from archcompiler.manifest import MANIFEST, sha256
 from archcompiler.writer import write
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="uses POSIX signals, links and limits")
-
-A = {
-    "model.py": "width = 1\n",
-    "benchmark.py": "steps = 100\n",
-    "architecture.json": "in_a = 1\n",
-}
-B = {
-    "model.py": "width = 2\nheight = 2\n",
-    "benchmark.py": "steps = 100\n",
-    "weights.py": "b = 'ü'\n",
-}
-C = {"model.py": "width = 3\n", "benchmark.py": "steps = 300\n", "README.md": "# c\n"}
 
 
 def tree(folder: Path) -> dict[str, bytes | None]:

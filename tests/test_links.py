@@ -1,0 +1,95 @@
+"""Links that nobody named lead nowhere: errors quote what is read, and builds write."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from archcompiler.cli import main
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="links need rights there")
+
+SPEC = Path(__file__).parent / "cases" / "lock" / "good.yaml"
+
+
+def run(*words: str) -> Result:
+    return CliRunner().invoke(main, words)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Stand in a folder with a spec and its lock."""
+    monkeypatch.chdir(tmp_path)
+    text = SPEC.read_text("utf-8").replace("name: good", "name: small", 1)
+    (tmp_path / "small.yaml").write_text(text, "utf-8")
+    assert run("lock", "small.yaml").exit_code == 0
+    return tmp_path
+
+
+def test_links_out_of_a_folder_are_not_followed(folder: Path) -> None:
+    """Errors quote what is read; who names a file has it read, a folder's links are its owner's."""
+    (folder / "in").mkdir()
+    (folder / "in" / "a.yaml").symlink_to("b.yaml")
+    (folder / "in" / "b.yaml").write_bytes((folder / "small.yaml").read_bytes())
+    assert run("check", "in").exit_code == 0
+    (folder / "secret").write_text("hunter2: hunter2\n")
+    for name in ("c.yaml", "d.yaml"):
+        (folder / "in" / name).symlink_to("../secret")
+    result = run("check", "in")
+    assert result.exit_code == 2
+    assert result.stdout == (
+        "error[E703] in/c.yaml is a link out of the folder in; 1 more like it\n"
+        "   hint: move it away, or name the file itself\n"
+    )
+    assert "hunter2: hunter2" in run("check", "in/c.yaml").stdout
+
+
+@pytest.mark.parametrize("link", ["out", "out/small-torch", "some/small", "some/small/torch"])
+def test_no_build_follows_a_link_that_nobody_named(folder: Path, link: str) -> None:
+    (folder / "elsewhere" / "torch").mkdir(parents=True)
+    (folder / "elsewhere" / "torch" / "model.py").write_text("hunter2")
+    (folder / link).parent.mkdir(parents=True, exist_ok=True)
+    target = folder / "elsewhere" / ("torch" if "torch" in link else "")
+    (folder / link).symlink_to(target, target_is_directory=True)
+    words = ["build", "small.yaml", "-b", "torch"]
+    words += ["-b", "tensorflow", "-o", "some"] if link.startswith("some") else []
+    for more in ([], ["--force"], ["--check"]):
+        result = run(*words, *more)
+        assert result.exit_code == 2
+        assert f"error[E603] {link} is a link, and may lead anywhere" in result.stderr
+        assert "hunter2" not in result.output
+    assert sorted(p.name for p in (folder / "elsewhere").rglob("*")) == ["model.py", "torch"]
+
+
+def test_who_names_a_link_has_it_followed(folder: Path) -> None:
+    (folder / "elsewhere").mkdir()
+    (folder / "link").symlink_to("elsewhere")
+    assert run("build", "small.yaml", "-b", "torch", "-o", "link").exit_code == 0
+    assert (folder / "elsewhere" / "model.py").exists()
+
+
+@pytest.mark.parametrize("target", ["../secret", "/etc/passwd", "other.yaml", "nothing"])
+def test_a_lock_that_is_a_link_is_not_followed(folder: Path, target: str) -> None:
+    """Errors quote what is read, and nobody named what a link beside a spec leads to."""
+    (folder.parent / "secret").write_text("hunter2: hunter2\n")
+    (folder / "small.lock").unlink()
+    (folder / "small.lock").symlink_to(target)
+    for words in (("check", "small.yaml"), ("lock", "--check", "small.yaml")):
+        result = run(*words)
+        assert result.exit_code == 1
+        assert "hunter2" not in result.output
+        assert "E606] small.lock is a link to something that is not this spec's" in result.output
+
+
+def test_a_spec_and_its_lock_may_both_be_links(folder: Path) -> None:
+    (folder / "farm").mkdir()
+    for name in ("small.yaml", "small.lock"):
+        (folder / "farm" / name).symlink_to(folder / name)
+    assert run("check", "farm/small.yaml").exit_code == 0
+    (folder / "small.lock").write_text(
+        (folder / "small.lock").read_text().replace("macs: ", "macs: 1")
+    )
+    assert "E605" in run("check", "farm/small.yaml").stdout
