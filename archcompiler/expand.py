@@ -43,6 +43,7 @@ from archcompiler.spec import Head, Layer, Name, Spec
 from archcompiler.unused import report_unused
 
 MAX_LAYERS = 100_000
+MAX_GIVEN = 100_000
 
 
 def expand(spec: Spec, assignments: Sequence[Assignment] = ()) -> DraftNetwork:
@@ -86,6 +87,7 @@ class _Expander:
     containers: Containers = field(init=False)
     sizes: LayerCount = field(init=False)
     count: int = 0
+    given: int = 0
     noted: int = 0
 
     def __post_init__(self) -> None:
@@ -317,8 +319,8 @@ class _Expander:
             return []
         return [Name(f"{layer.name}_{n}", layer.name.position) for n in range(1, count + 1)]
 
-    def over_budget(self, position: Position) -> None:
-        self.report.error("E304", f"more than {MAX_LAYERS:,} layers", position)
+    def over_budget(self, position: Position, most: str = f"{MAX_LAYERS:,} layers") -> None:
+        self.report.error("E304", f"more than {most}", position)
         self.report.raise_errors()
 
     # One layer
@@ -327,8 +329,11 @@ class _Expander:
         self, layer: Layer, current: Source, place: Place, *, end_point: bool
     ) -> Draft | None:
         self.count += 1
+        self.given += self.sizes.given(layer)
         if self.count > MAX_LAYERS:
             self.over_budget(layer.position)
+        if self.given > MAX_GIVEN:
+            self.over_budget(layer.position, f"{MAX_GIVEN:,} inputs, parameters and defaults")
         name = layer.name.text if layer.name else ""
         path = join(place.prefix, name) if name else ""
         if name and layer.name:

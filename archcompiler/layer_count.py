@@ -1,4 +1,4 @@
-"""How many layers a spec stands for, counted without expanding it, so that a bomb costs nothing."""
+"""How much a spec stands for, counted without expanding it, so that a bomb costs nothing."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from archcompiler.position import Position
 from archcompiler.spec import Block, Layer, Name, Patch
 
 _COPY = re.compile(r"_[0-9]+$")
+_MAKES_LESS = {"block", "branches", "layers", "name", "repeat"}
+"""What a `set` can make a layer less by; `name`, as other patches may address the new one."""
 _DEEPEST = 64
 """Deeper nesting is an error of its own."""
 
@@ -18,19 +20,19 @@ _DEEPEST = 64
 class LayerCount:
     """Counts layers, those of blocks at every use; what an expression repeats counts once.
 
-    What a patch addresses, by whatever path, may become less or nothing, and counts as nothing.
+    What a patch may make less or nothing, by whatever path it is addressed, counts as nothing.
     """
 
     blocks: Mapping[str, Block]
     patches: InitVar[Iterable[Patch]] = ()
     patched: set[str] = field(init=False)
-    """The parts of the paths of patches, `conv_3` also as `conv`, of which it may be a copy."""
+    """The last names of the paths of such patches, `conv_3` also as `conv`: it may be a copy."""
     known: dict[int, tuple[Layer, int]] = field(default_factory=dict)
     """By the identity of layers, which are kept, so that no other gets the same."""
 
     def __post_init__(self, patches: Iterable[Patch]) -> None:
-        parts = {part for patch in patches for part in patch.path.split("/")}
-        self.patched = parts | {_COPY.sub("", part) for part in parts}
+        names = {patch.path.rpartition("/")[2] for patch in patches if _may_make_less(patch)}
+        self.patched = names | {_COPY.sub("", name) for name in names}
 
     def of(self, layer: Layer, depth: int = 0) -> int:
         """Return how many layers `layer` expands to at least, its repetitions included."""
@@ -46,6 +48,16 @@ class LayerCount:
                 times = times if type(times) is int and times > 0 else 1
                 self.known[id(layer)] = layer, once * times
         return self.known[id(layer)][1]
+
+    def given(self, layer: Layer) -> int:
+        """Return how many values one layer is given: inputs, parameters and defaults."""
+        defaults = [layer.defaults, *(branch.defaults for branch in layer.branches)]
+        parameters = len(layer.arguments)
+        if layer.block and (block := self.blocks.get(layer.block.text)):
+            defaults.append(block.layer.defaults)
+            parameters = max(parameters, len(block.params))
+        own = sum(len(values) for said in defaults for values in said.values())
+        return len(layer.sources) + parameters + own
 
     def _patched(self, *names: Name | None) -> bool:
         return any(name is not None and name.text in self.patched for name in names)
@@ -75,3 +87,7 @@ class LayerCount:
         for branch in layer.branches:
             if not self._patched(branch.name):
                 yield from branch.layers
+
+
+def _may_make_less(patch: Patch) -> bool:
+    return patch.verb in ("remove", "replace") or not _MAKES_LESS.isdisjoint(patch.entries)

@@ -183,6 +183,7 @@ def test_limits() -> None:
         "numbers in an expression": f"2^{expression.MAX_INTEGER.bit_length() - 1}",
         "parameters that read one another in turn": f"{evaluate.MAX_DEPTH}",
         "layers, after blocks and repeats": f"{expand.MAX_LAYERS:,}",
+        "inputs, parameters and defaults of layers, likewise": f"{expand.MAX_GIVEN:,}",
         "containers inside one another": f"{containers.MAX_DEPTH}",
         "names in the path of a patch": f"{source.MAX_DEPTH}",
         "weights of a network": f"2^{infer.MAX_PARAMS.bit_length() - 1}",

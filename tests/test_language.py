@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from archcompiler import expression
+from archcompiler import expand, expression
 from archcompiler.compiler import compile_file, compile_node
 from archcompiler.errors import ArchcError
 from archcompiler.ir import Fork, Graph, Instance, Node, Value
@@ -264,6 +264,27 @@ def test_what_patches_make_small_is_not_too_large(patches: str, layers: int | No
         return
     network = compile_node(parse(text, "net.yaml"), source="net.yaml").network
     assert sum(node.op.key == "conv" for node in network.walk()) == layers
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        "{params: {p: 8, q: 1}, layers: [{conv: $p, stride: $q, name: c}]}",
+        "{layers: [{identity, name: c}, {add, from: [c, c], name: d}]}",
+        "{layers: [{conv: 8, name: c}], defaults: {conv: {bias: true, stride: 1}}}",
+        "{layers: [{branches: {a: {layers: [{conv: 1, name: c}], defaults: {conv: {bias: true}}}, "
+        "b: {layers: [{conv: 1, name: c}], defaults: {conv: {bias: true}}}}, name: f}]}",
+    ],
+)
+def test_what_a_use_is_given_counts(monkeypatch: pytest.MonkeyPatch, block: str) -> None:
+    """Two values a use, so 300 uses are given 600."""
+    body = "body: [{block: b, name: b, repeat: 300}]"
+    text = f"{HEAD}blocks: {{b: {block}}}\nstem: []\n{body}\n{TAIL}\n"
+    monkeypatch.setattr(expand, "MAX_GIVEN", 600)
+    compile_node(parse(text, "net.yaml"), source="net.yaml")
+    monkeypatch.setattr(expand, "MAX_GIVEN", 599)
+    with pytest.raises(ArchcError, match="more than 599 inputs, parameters and defaults"):
+        compile_node(parse(text, "net.yaml"), source="net.yaml")
 
 
 @pytest.mark.parametrize("first", [0, 50, 99])
