@@ -32,7 +32,8 @@ def chain(node: Node, path: Path | None = None) -> tuple[Node, ...]:
     """Return a spec's document behind all that it extends.
 
     `path` is the file it was read from; without one, it may extend shipped specs only. A base is a
-    shipped spec, or a file in the folder of the spec or below; a shipped spec's base is shipped.
+    shipped spec, or a file in the folder of the spec or below, called like a spec and not hidden,
+    also where links lead; a shipped spec's base is shipped.
     Raises `ArchcError`: E114 for a base that cannot be read, E115 for a circle of specs and for
     more than 16 of them, else as `load`.
     """
@@ -111,6 +112,13 @@ def _resolved(at: Scalar, document: _Document, has_file: bool) -> tuple[Path, st
             f"`{text}` is outside the folder of the spec",
             at,
             hint="a base stands beside the spec or below it, or is a shipped one's name",
+        )
+    if not locate.is_open_spec(path, document.folder):
+        raise _fail(
+            "E114",
+            f"`{text}` is hidden or no spec, or leads to such a file",
+            at,
+            hint="a base ends in .yaml or .yml, and no name on the way to it starts with a dot",
         )
     try:
         exists = path.exists()

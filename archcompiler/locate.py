@@ -115,13 +115,25 @@ def _files(word: str) -> list[Path]:
 
 
 def _stay_below(folder: Path, found: Iterable[Path]) -> None:
-    """Refuse links out of a folder: nobody named what is there, and errors quote what is read."""
+    """Refuse links to what is no spec below a folder: nobody named it, and errors quote it."""
     root = folder.resolve()
-    out = [p for p in found if not Path(os.path.realpath(p)).is_relative_to(root)]
-    if out:
-        message = f"{out[0]} is a link out of the folder {folder}"
-        more = f"; {len(out) - 1} more like it" if out[1:] else ""
-        raise _no_spec(message + more, "move it away, or name the file itself")
+    real = {p: Path(os.path.realpath(p)) for p in found}
+    out = [p for p, target in real.items() if not target.is_relative_to(root)]
+    others = [p for p, t in real.items() if p not in out and not is_open_spec(t, root)]
+    if wrong := out or others:
+        what = f"out of the folder {folder}" if out else "to a file that is hidden or no spec"
+        more = f"; {len(wrong) - 1} more like it" if wrong[1:] else ""
+        message = f"{wrong[0]} is a link {what}{more}"
+        raise _no_spec(message, "move it away, or name the file itself")
+
+
+def is_open_spec(path: Path, root: Path) -> bool:
+    """Tell whether a path below `root` is called like a spec, and nothing on the way is hidden.
+
+    Both paths are real ones. What else lies below a folder of specs may be nobody's to see.
+    """
+    parts = path.relative_to(root).parts
+    return path.suffix in SUFFIXES and not any(part.startswith(".") for part in parts)
 
 
 def _is_closed(look: Callable[[str], object], word: str) -> bool:

@@ -47,6 +47,72 @@ def test_links_out_of_a_folder_are_not_followed(folder: Path) -> None:
     assert "hunter2: hunter2" in run("check", "in/c.yaml").stdout
 
 
+UNSAID = (".npmrc", "secret", ".hidden.yaml", ".hidden/secret.yaml", "folder/.git/config")
+"""What stands in a folder of specs, or below, and is no spec of it: nobody named these."""
+
+
+@pytest.mark.parametrize("target", [*UNSAID, "two.yaml"])
+def test_links_in_a_folder_lead_to_specs_only(folder: Path, target: str) -> None:
+    """A file that CI writes beside the specs may hold a secret, and errors quote what is read."""
+    specs = folder / "in"
+    for name in UNSAID:
+        (specs / name).parent.mkdir(parents=True, exist_ok=True)
+        (specs / name).write_text("hunter2: hunter2\n")
+    (specs / "sub.yml").write_bytes((folder / "small.yaml").read_bytes())
+    (specs / "good.yaml").symlink_to("sub.yml")
+    assert run("check", "in").exit_code == 0
+    if target == "two.yaml":
+        (specs / target).symlink_to("secret")
+    (specs / "z.yaml").symlink_to(target)
+    result = run("check", "in")
+    assert result.exit_code == 2
+    first, more = ("two", "; 1 more like it") if target == "two.yaml" else ("z", "")
+    assert result.stdout == (
+        f"error[E703] in/{first}.yaml is a link to a file that is hidden or no spec{more}\n"
+        "   hint: move it away, or name the file itself\n"
+    )
+    assert "hunter2: hunter2" in run("check", "in/z.yaml").stdout
+
+
+@pytest.mark.parametrize("target", [*UNSAID, "two.yaml", ".nothing"])
+@pytest.mark.parametrize("way", ["z.yaml", "folder/z.yaml"])
+def test_what_a_spec_extends_leads_to_specs_only(folder: Path, way: str, target: str) -> None:
+    for name in UNSAID:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("hunter2: hunter2\n")
+    (folder / "two.yaml").symlink_to("secret")
+    (folder / way).symlink_to(os.path.relpath(folder / target, (folder / way).parent))
+    (folder / "net.yaml").write_text(f"archc: 1\nname: net\nextends: {way}\n")
+    result = run("check", "net.yaml")
+    assert result.exit_code == 1
+    assert "hunter2" not in result.output
+    assert f"E114] `{way}` is hidden or no spec, or leads to such a file" in result.output
+
+
+@pytest.mark.parametrize("way", [".hidden.yaml", ".hidden/base.yaml", "link/base.yaml"])
+def test_what_a_spec_extends_is_not_hidden(folder: Path, way: str) -> None:
+    (folder / ".hidden").mkdir()
+    (folder / "link").symlink_to(".hidden")
+    for name in (".hidden.yaml", ".hidden/base.yaml"):
+        (folder / name).write_bytes((folder / "small.yaml").read_bytes())
+    (folder / "net.yaml").write_text(f"archc: 1\nname: net\nextends: {way}\n")
+    assert f"E114] `{way}` is hidden" in run("check", "net.yaml").output
+
+
+def test_a_hidden_folder_may_hold_all_of_them(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the folder itself is called, or what it lies in, is the user's."""
+    top = folder / ".cache" / "specs"
+    top.mkdir(parents=True)
+    (top / "base.yaml").write_bytes((folder / "small.yaml").read_bytes())
+    (top / "link.yaml").symlink_to("base.yaml")
+    (top / "net.yaml").write_text("archc: 1\nname: net\nextends: link.yaml\n")
+    assert run("check", ".cache/specs").exit_code == 0
+    monkeypatch.chdir(top)
+    assert run("check", ".").exit_code == 0
+
+
 @pytest.mark.parametrize("link", ["out", "out/small-torch", "some/small", "some/small/torch"])
 def test_no_build_follows_a_link_that_nobody_named(folder: Path, link: str) -> None:
     (folder / "elsewhere" / "torch").mkdir(parents=True)
@@ -71,10 +137,14 @@ def test_who_names_a_link_has_it_followed(folder: Path) -> None:
     assert (folder / "elsewhere" / "model.py").exists()
 
 
-@pytest.mark.parametrize("target", ["../secret", "/etc/passwd", "other.yaml", "nothing"])
+@pytest.mark.parametrize(
+    "target", ["../secret", "/etc/passwd", "other.yaml", "nothing", ".npmrc", "a.lock"]
+)
 def test_a_lock_that_is_a_link_is_not_followed(folder: Path, target: str) -> None:
     """Errors quote what is read, and nobody named what a link beside a spec leads to."""
     (folder.parent / "secret").write_text("hunter2: hunter2\n")
+    for name in (".npmrc", "a.lock"):
+        (folder / name).write_text("hunter2: hunter2\n")
     (folder / "small.lock").unlink()
     (folder / "small.lock").symlink_to(target)
     for words in (("check", "small.yaml"), ("lock", "--check", "small.yaml")):

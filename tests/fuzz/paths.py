@@ -1,7 +1,8 @@
 """Leads archc out of a spec's folder, by what the spec extends and by links beside it.
 
-Around the folder stand files with a secret. Whatever a spec says and wherever links lead: nothing
-outside is opened, nothing of the secret is printed, and nothing outside changes.
+Around the folder stand files with a secret, and in it some that are hidden or no specs. Whatever a
+spec says and wherever links lead: nothing outside is opened, nothing of the secret is printed, and
+nothing outside changes.
 """
 
 from __future__ import annotations
@@ -35,8 +36,12 @@ LINKS = {
     "endless.yaml": "/dev/zero", "round.yaml": "round.yaml", "two.yaml": "file.yaml",
     "nothing.yaml": "../nothing.yaml", "up": "..", "root": "/", "here": "/proc/self/cwd",
     "deep": "up/outside", "inner/back.yaml": "../../secret.yaml", "good.yaml": "base.yaml",
+    "token.yaml": ".npmrc", "notes.yaml": "inner/notes", "config.yaml": ".git/config.yaml",
+    "git": ".git",
 }  # fmt: skip
 """Links in the folder of the specs, and what each leads to."""
+UNSAID = (".npmrc", "inner/notes", ".git/config.yaml")
+"""Files with the secret in the folder of the specs, or below, that are no specs of it."""
 PARTS = (
     "..", ".", "", "inner", "up", "root", "here", "deep", "outside", "etc", "secret.yaml",
     "base.yaml", "file.yaml", "passwd", "~", "~root", "$HOME", "%2e%2e", "\u2024\u2024",
@@ -47,7 +52,9 @@ STARTS = (
     "\\\\host\\",
 )  # fmt: skip
 INSIDE = ("inner", ".", "inner/..", "here", "up/specs", "")
-FILES = ("base.yaml", "base.yaml", "good.yaml", "two.yaml", "pipe.yaml", "secret.yaml")
+FILES = (
+    *("base.yaml",) * 2, "good.yaml", "two.yaml", "pipe.yaml", "secret.yaml", "token.yaml",
+)  # fmt: skip
 SEPARATORS = ("/",) * 8 + ("//", "\\", "/./", ":")
 COMMANDS = (
     ("check", "net.yaml"), ("check", "net.yaml", "--format", "github"), ("check", "."),
@@ -126,6 +133,9 @@ def _folder() -> Iterator[tuple[Path, Path]]:
         (specs / "base.yaml").write_text(SPEC.format(name="base"), "utf-8")
         (specs / "inner" / "base.yaml").write_text(SPEC.format(name="inner"), "utf-8")
         (specs / "inner" / "out.yaml").write_text("archc: 1\nextends: ../../secret.yaml\n", "utf-8")
+        for name in UNSAID:
+            (specs / name).parent.mkdir(exist_ok=True)
+            (specs / name).write_text("hunter2: hunter2\n", "utf-8")  # errors quote it
         os.mkfifo(specs / "pipe.yaml")
         for name, target in LINKS.items():
             (specs / name).symlink_to(target)

@@ -22,7 +22,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import archcompiler
-from archcompiler import codes, escape, lock, source
+from archcompiler import codes, escape, locate, lock, source
 from archcompiler.yaml_writer import to_yaml
 
 HERE = Path(__file__).parent
@@ -140,18 +140,21 @@ def test_a_spec_that_hangs_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @posix
-@pytest.mark.parametrize("what", ["base", "lock", "folder"])
+@pytest.mark.parametrize("what", ["base", "lock", "folder", "name"])
 def test_a_way_out_is_seen(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without any one of the three checks, archc reads what is outside, or tells of it."""
+    """Without any one of the checks, archc reads what is outside, or tells of it."""
     if what == "lock":
         monkeypatch.setattr(lock, "_is_elsewhere", lambda *_: False)
     else:
+        monkeypatch.setattr(locate, "is_open_spec", lambda *_: True)
+    if what in ("base", "folder"):
         monkeypatch.setattr(Path, "is_relative_to", lambda *_: True)
-    way, command = ("../secret.yaml", ("check", "net.yaml"))
-    if what != "base":
+    way = "token.yaml" if what == "name" else "../secret.yaml"
+    command = ("check", "net.yaml")
+    if what in ("lock", "folder"):
         way, command = "base.yaml", ("check", "net.yaml" if what == "lock" else ".")
     with pytest.raises(trial.Wrong, match=r"outside|did open"):
-        paths.attempt(way, command, lock="../secret.yaml")
+        paths.attempt(way, command, lock=None if what == "name" else "../secret.yaml")
 
 
 def test_what_a_process_does_is_seen(tmp_path: Path) -> None:
