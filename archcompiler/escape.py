@@ -8,6 +8,7 @@ them: summaries, parameters that are words, paths of files, values that are quot
 from __future__ import annotations
 
 import re
+import shlex
 
 _WORKFLOW_COMMAND = re.compile(r"^([^\S\n]*):(?=:)", re.MULTILINE)
 """What GitHub's runner takes for a command when a line of a log starts with it."""
@@ -46,6 +47,14 @@ def show(text: str) -> str:
 def show_lines(text: str) -> str:
     """Escape each line of a text; none can be a command to the program that keeps the log."""
     return no_commands(text if text.isprintable() else "\n".join(map(show, text.split("\n"))))
+
+
+def shell_word(text: str) -> str:
+    """Quote a file's name, or an assignment, as one word of a command that may be pasted.
+
+    A shell finds nothing to run in it, and archc no option.
+    """
+    return shlex.quote(f"./{text}" if text.startswith("-") else text)
 
 
 def no_commands(text: str) -> str:

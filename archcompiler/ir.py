@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from archcompiler.escape import shell_word
 from archcompiler.fields import Shape
 from archcompiler.op import Op, Weight
 from archcompiler.position import Position
@@ -194,7 +195,8 @@ class Network:
         """Return the command that builds this very network for another image size."""
         spec = self.source.rpartition(".")[0] if self.shipped else self.source
         kept = (c for c in self.changes if not c.startswith("input="))
-        return " ".join(("archc build", spec, "-b", backend, *kept, "input=HxW"))
+        changes = map(shell_word, kept)
+        return " ".join(("archc build", shell_word(spec), "-b", backend, *changes, "input=HxW"))
 
     @property
     def input(self) -> Value:

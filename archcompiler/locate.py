@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import shlex
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from archcompiler.errors import USAGE_OR_ENVIRONMENT, ArchcError, Diagnostic, did_you_mean
+from archcompiler.escape import shell_word
 from archcompiler.overrides import Assignment, parse_assignment
 from archcompiler.shipped import folder
 from archcompiler.surroundings import GONE, is_gone
@@ -167,7 +167,7 @@ def relative(path: Path) -> Path:
 def typed(path: Path) -> str:
     """Return the word by which a command line calls a spec: a shipped one's name, or its path."""
     same = (name for name, known in shipped().items() if known.resolve() == path.resolve())
-    return next(same, None) or shlex.quote(str(path))
+    return next(same, None) or shell_word(str(path))
 
 
 def _no_spec(message: str, hint: str | None) -> ArchcError:

@@ -20,6 +20,7 @@ from archcompiler.errors import ArchcError, Diagnostic, WrongValue, did_you_mean
 from archcompiler.escape import comment
 from archcompiler.fields import Shape, shape_text
 from archcompiler.ir import Network, Totals, totals
+from archcompiler.locate import typed
 from archcompiler.position import Position
 from archcompiler.source import Entry, Mapping, Node, Scalar, load
 from archcompiler.yaml_writer import flow
@@ -67,6 +68,11 @@ class Lock:
 def lock_path(spec: Path) -> Path:
     """Return where the lock of a spec is."""
     return spec.with_suffix(SUFFIX)
+
+
+def command(spec: Path) -> str:
+    """Return the command that writes the lock of a spec, to be shown and pasted."""
+    return f"`archc lock {typed(spec)}`"
 
 
 def figures(network: Network) -> dict[str, Figures]:
@@ -119,7 +125,7 @@ def read(spec: Path) -> Lock:
     """
     if _is_elsewhere(lock_path(spec), spec):
         message = f"{lock_path(spec)} is a link to something that is not this spec's lock"
-        hint = f"move it away; `archc lock {spec}` writes the lock"
+        hint = f"move it away; {command(spec)} writes the lock"
         raise ArchcError(Diagnostic(code="E606", message=message, hint=hint))
     try:
         return _lock(load(lock_path(spec)))
@@ -131,7 +137,7 @@ def read(spec: Path) -> Lock:
         if found.code != "E606":
             why = "it is empty" if found.code == "E110" else message
             message = f"this lock cannot be read: {why}"
-        hint = f"`archc lock {spec}` writes it anew"
+        hint = f"{command(spec)} writes it anew"
         if not is_ours(found.position.source.text):
             hint = f"if it is not archc's, move it away: it has the name of {spec}'s lock"
         raise ArchcError(

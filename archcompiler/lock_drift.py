@@ -16,7 +16,7 @@ from archcompiler.fields import shape_text
 from archcompiler.infer import infer
 from archcompiler.ir import Network, Totals, Value
 from archcompiler.ir import Node as Layer
-from archcompiler.lock import EVALUATION, TOTALS, Figures, Lock, Placed, figures, sums
+from archcompiler.lock import EVALUATION, TOTALS, Figures, Lock, Placed, command, figures, sums
 from archcompiler.position import Position
 from archcompiler.source import Mapping, Node, load
 
@@ -40,7 +40,9 @@ def drift(network: Network, lock: Lock, spec: Path, trace: Trace | None = None) 
     problems = [*found.input(), *found.names(), *found.figures()]
     if not problems and not found.behind:
         problems += found.totals()
-    hint = f"if this is meant, `archc lock {spec}` writes it into the lock"
+    if not problems:
+        return []
+    hint = f"if this is meant, {command(spec)} writes it into the lock"
     if found.behind:
         points = "end point differs" if found.behind == 1 else "end points differ"
         hint = f"{found.behind} more {points} with it; {hint}"

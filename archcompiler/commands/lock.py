@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from archcompiler import lock
 from archcompiler.commands.common import all_networks, located, spec_argument
 from archcompiler.diagnostics import report, say
 from archcompiler.errors import USAGE_OR_ENVIRONMENT, ArchcError, Diagnostic, Row, counted
@@ -98,7 +99,7 @@ def _write(path: Path, spec: Path, network: Network) -> None:
 
 
 def _stale(message: str, spec: Path) -> Diagnostic:
-    return Diagnostic(code="E605", message=message, hint=f"`archc lock {spec}` writes it")
+    return Diagnostic(code="E605", message=message, hint=f"{lock.command(spec)} writes it")
 
 
 def _refused(code: str, message: str, hint: str, rows: tuple[Row, ...] = ()) -> ArchcError:

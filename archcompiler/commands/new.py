@@ -13,6 +13,7 @@ from archcompiler.commands.common import located
 from archcompiler.compiler import compile_node, trace_file
 from archcompiler.diagnostics import say
 from archcompiler.errors import USAGE_OR_ENVIRONMENT, ArchcError, Diagnostic
+from archcompiler.escape import shell_word
 from archcompiler.locate import shipped, typed
 from archcompiler.source import parse
 from archcompiler.variant import SCHEMA_FILE, places, start
@@ -61,7 +62,8 @@ def command(name: str, base: str) -> None:
         raise _refused("E603", f"cannot write {path}: {reason}", None) from None
     say(f"{path}  extends {trace.network.name}")
     if not (path.parent / SCHEMA_FILE).exists():
-        say(f"for an editor's completion: archc schema > {path.parent / SCHEMA_FILE}")
+        schema = shell_word(str(path.parent / SCHEMA_FILE))
+        say(f"for an editor's completion: archc schema > {schema}")
 
 
 def _problem(text: str, path: Path) -> Diagnostic | None:
