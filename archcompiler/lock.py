@@ -20,7 +20,7 @@ from archcompiler.errors import ArchcError, Diagnostic, WrongValue, did_you_mean
 from archcompiler.escape import comment
 from archcompiler.fields import Shape, shape_text
 from archcompiler.ir import Network, Totals, totals
-from archcompiler.locate import typed
+from archcompiler.locate import relative, typed
 from archcompiler.position import Position
 from archcompiler.source import Entry, Mapping, Node, Scalar, load
 from archcompiler.yaml_writer import flow
@@ -70,9 +70,17 @@ def lock_path(spec: Path) -> Path:
     return spec.with_suffix(SUFFIX)
 
 
+def owner(spec: Path) -> Path:
+    """Return the spec to which the lock beside `spec` belongs: another where both are links."""
+    path = lock_path(spec)
+    if path.is_symlink() and not _is_elsewhere(path, spec):
+        return relative(Path(os.path.realpath(spec)))
+    return spec
+
+
 def command(spec: Path) -> str:
     """Return the command that writes the lock of a spec, to be shown and pasted."""
-    return f"`archc lock {typed(spec)}`"
+    return f"`archc lock {typed(owner(spec))}`"
 
 
 def figures(network: Network) -> dict[str, Figures]:

@@ -163,3 +163,46 @@ def test_a_spec_and_its_lock_may_both_be_links(folder: Path) -> None:
         (folder / "small.lock").read_text().replace("macs: ", "macs: 1")
     )
     assert "E605" in run("check", "farm/small.yaml").stdout
+
+
+@pytest.mark.parametrize("name", ["small", "other"])
+def test_a_lock_that_is_a_link_is_held_to_what_it_leads_to(folder: Path, name: str) -> None:
+    """Both commands say the same of it, and what a hint says to do works."""
+    (folder / "farm").mkdir()
+    spec, lock, real = f"farm/{name}.yaml", f"farm/{name}.lock", folder / "small.lock"
+    (folder / spec).symlink_to(folder / "small.yaml")
+    (folder / lock).symlink_to(real)
+    good = real.read_text()
+    checked, written = run("lock", "--check", spec), run("lock", spec)
+    assert (checked.exit_code, checked.stdout) == (0, f"{lock} is up to date\n")
+    assert (written.exit_code, written.stderr) == (0, "")
+    assert "unchanged" in written.stdout
+    for text, said in (
+        (good.replace("macs: ", "macs: 1"), "E605"),
+        (good.replace("}\n", " }\n"), "not as archc writes it"),
+        ("archc_lock: 1\n<<<<<<<\n", "E606"),
+        (None, "has no lock"),
+    ):
+        real.unlink() if text is None else real.write_text(text)
+        result = run("lock", "--check", spec)
+        assert result.exit_code == 1
+        assert said in result.stdout
+        assert "`archc lock small.yaml` writes" in result.stdout
+        refused = run("lock", spec)
+        assert refused.exit_code == 2
+        assert f"E603] cannot write {lock}: it is a link" in refused.stderr
+        assert "`archc lock small.yaml` writes what it leads to" in refused.stderr
+        assert (real.read_text() if real.exists() else None) == text
+        assert run("lock", "small.yaml").exit_code == 0
+        assert real.read_text() == good
+        assert run("lock", "--check", spec).exit_code == 0
+
+
+def test_a_spec_that_is_a_link_may_have_a_lock_of_its_own(folder: Path) -> None:
+    (folder / "farm").mkdir()
+    (folder / "farm" / "other.yaml").symlink_to(folder / "small.yaml")
+    assert run("lock", "farm/other.yaml").exit_code == 0
+    assert "other.yaml" in (folder / "farm" / "other.lock").read_text()
+    assert run("lock", "--check", "farm/other.yaml").exit_code == 0
+    (folder / "farm" / "other.lock").write_text("archc_lock: 1\n")
+    assert "`archc lock farm/other.yaml` writes" in run("check", "farm/other.yaml").stdout

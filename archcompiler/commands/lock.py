@@ -63,11 +63,12 @@ def command(words: tuple[str, ...], only_check: bool) -> None:
 
 def _check(path: Path, spec: Path, network: Network) -> None:
     """Raise E605 where the lock is not what this command would write."""
-    if not os.path.lexists(path):
+    owner = lock.owner(spec)
+    if not os.path.lexists(lock_path(owner)):
         raise ArchcError(_stale(f"{spec} has no lock", spec))
     if found := drift(network, read(spec), spec):
         raise ArchcError(*found)
-    if fingerprint(path) != sha256(to_text(network, spec.name).encode()):
+    if fingerprint(lock_path(owner)) != sha256(to_text(network, owner.name).encode()):
         raise ArchcError(
             _stale(f"{path} has the right figures, but is not as archc writes it", spec)
         )
@@ -75,10 +76,14 @@ def _check(path: Path, spec: Path, network: Network) -> None:
 
 
 def _write(path: Path, spec: Path, network: Network) -> None:
-    text = to_text(network, spec.name)
+    owner = lock.owner(spec)
+    text = to_text(network, owner.name)
     what = counted(len(network.end_points), "end point")
     try:
-        found = fingerprint(path)
+        found = fingerprint(lock_path(owner))
+        if owner != spec and found != sha256(text.encode()):
+            hint = f"{lock.command(spec)} writes what it leads to"
+            raise _refused("E603", f"cannot write {path}: it is a link", hint)
         if found == NOT_A_FILE:
             raise _refused(
                 "E603", f"cannot write {path}: it is not a regular file", "move it away, then lock"
