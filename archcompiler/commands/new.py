@@ -44,7 +44,7 @@ def command(name: str, base: str) -> None:
     extends = _extends(base, found.specs[0], path)
     first = start(path.stem, extends, trace.network)
     if wrong := _problem(first, path):
-        if wrong.code == "E114":
+        if wrong.code in ("E104", "E114"):  # no escape of YAML can say it, or no path may
             hint = "rename it: letters, digits, `_` and `-` are always right"
             raise _refused("E114", f"no `extends` can say `{extends}`", hint)
         raise ArchcError(dataclasses.replace(wrong, position=None))
