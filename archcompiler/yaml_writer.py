@@ -10,6 +10,8 @@ import re
 import textwrap
 from collections.abc import Iterator, Mapping
 
+from archcompiler.escape import COMMAND
+
 WIDTH = 100
 
 # What an empty line stands before.
@@ -67,8 +69,8 @@ def _entry(key: str, value: object, indent: int) -> Iterator[str]:
 def _long(label: str, text: str, value: object, indent: int) -> Iterator[str]:
     """Fold text that is too long for a line; words stay whole."""
     folds = isinstance(value, str) and value.isprintable() and value == " ".join(value.split())
-    # A line of a log that starts with `::` may be a command to the program that keeps the log.
-    folds = folds and "::" not in str(value)
+    # What may be a command to the program that keeps a log needs the escapes that quotes have.
+    folds = folds and "::" not in str(value) and not COMMAND.search(str(value))
     if len(label) + 1 + len(text) <= WIDTH or not folds:
         yield f"{label} {text}"
         return
@@ -125,12 +127,14 @@ def _is_plain(text: str, inside_flow: bool) -> bool:
     if not re.match(r"[A-Za-z0-9(]", text) or not text.isprintable() or _NOT_TEXT.fullmatch(text):
         return False
     odd = r"[][{},:]" if inside_flow else r":( |$)"
-    return not re.search(odd, text) and not re.search(" #|##\\[", text) and text == text.rstrip()
+    if re.search(odd, text) or " #" in text or COMMAND.search(text):
+        return False
+    return text == text.rstrip()
 
 
 def _quoted(text: str) -> str:
     body = "".join(_ESCAPES.get(c) or _escaped(c) for c in text)
-    return '"' + body.replace("##[", "#\\x23[") + '"'
+    return '"' + COMMAND.sub(r"\\x23", body) + '"'
 
 
 def _escaped(character: str) -> str:

@@ -15,13 +15,17 @@ import pytest
 
 from archcompiler import escape, gate_card, gate_python, source
 from archcompiler.errors import ArchcError
+from archcompiler.yaml_writer import to_yaml
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="uses limits of POSIX")
 
 ROOT = Path(__file__).parents[1]
 LONG = 1_000_000
 SECONDS = 60
-PUMPS = ("a", "1a ", "`", "`a", ":a", "\t", " ", "\n", "_1", "a.", "a/", "#\t", "\\", "[", "$")
+PUMPS = (
+    "a", "1a ", "`", "`a", ":a", "\t", " ", "\n", "_1", "a.", "a/", "#\t", "\\", "[", "$", "#",
+    "##a",
+)  # fmt: skip
 
 
 def card(text: str) -> None:
@@ -46,7 +50,10 @@ READERS: dict[str, Callable[[str], object]] = {
     "comment of Markdown": escape.markdown_comment,
     "comment of Python": escape.comment,
     "docstring": escape.docstring,
-    "log": lambda text: escape.show_lines(f"::{text}"),
+    "log": lambda text: escape.show_lines(f"::##{text}"),
+    "annotation": lambda text: escape.annotation(f"##{text}"),
+    "JSON": lambda text: escape.json_document(f"##{text}"),
+    "YAML": lambda text: to_yaml({"a": f"##{text}"}),
     "scalar": lambda text: source.parse(f"a: b{text}", "a.yaml"),
     "comment": lambda text: source.parse(f"a: b{' ' * LONG}#{text}", "a.yaml"),
 }

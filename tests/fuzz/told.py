@@ -13,8 +13,10 @@ from archcompiler import source
 from archcompiler.cli import main
 
 CODES = (0, 1, 2)
-COMMAND = re.compile(r"^\s*::|##\[", re.MULTILINE)
-"""What the log of a CI run takes for a command."""
+COMMAND = re.compile(r"^\s*::")
+"""What the log of a run on GitHub takes for a command."""
+ANYWHERE = re.compile(r"##[a-z]*\[", re.IGNORECASE)
+"""What the logs of GitHub, Azure and TeamCity take for one, also in the middle of a line."""
 ANNOTATION = re.compile(
     r"::(?:error|notice) (?:file=[^\r\n:,]+,line=\d+,col=\d+,)?title=E\d{3}::[^\r\n]*"
 )
@@ -30,6 +32,8 @@ def told(command: Sequence[str]) -> Result:
     for line in done.output.split("\n"):
         if COMMAND.search(line) and not ("github" in command and ANNOTATION.fullmatch(line)):
             raise Wrong(f"{command} prints the command {line!r}"[:600])
+        if found := ANYWHERE.search(line):
+            raise Wrong(f"{command} prints {found[0]!r} in {line!r}"[:600])
     if "json" in command and done.stdout:
         json.loads(done.stdout)
     elif command[0] == "resolve" and done.exit_code == 0:
