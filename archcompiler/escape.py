@@ -7,6 +7,7 @@ them: summaries, parameters that are words, paths of files, values that are quot
 
 from __future__ import annotations
 
+import io
 import re
 import shlex
 
@@ -20,11 +21,14 @@ GitHub's runner and Azure's agent read `##[`, the agent `##vso[` in any case, to
 """
 _CODING = re.compile(r"(coding)([:=])")
 """What names the encoding of a Python file in a comment of its first two lines (PEP 263)."""
-_MARKDOWN = frozenset("\\`*_{}[]<>#|!&~")
+_MARKDOWN = str.maketrans({sign: f"\\{sign}" for sign in "\\`*_{}[]<>#|!&~"})
 _BLOCK_START = re.compile(r"^([-+=:]|[0-9]+(?=[.)](?: |$)))")
 """What starts a list, a rule or a heading where a line starts with it."""
-_PIECE = re.compile("([!-_a-{}~]+)")
-"""A word in ASCII, or what of it may stand in a code span of one backtick, in a table, too."""
+_PIECE = re.compile("([!-_a-{}~]+)|[^!-_a-{}~]+")
+"""A word in ASCII, or what of it may stand in a code span of one backtick, in a table, too.
+
+Else what lies between two of these.
+"""
 _LIVE = re.compile(
     r"://|www\.|[@$]|#[a-z0-9]|:[a-z0-9_+-]+:|(?<![a-z0-9])(?:gh|ghsa|cve)-[a-z0-9]"
     r"|(?<![a-z0-9])(?=[0-9]{0,39}[a-f])(?=[a-f]{0,39}[0-9])[0-9a-f]{7,40}(?![a-z0-9])",
@@ -41,11 +45,12 @@ It looks for these in the text that comes out, so neither backslashes nor entiti
 
 def show(text: str) -> str:
     """Escape what would not be seen, or would move the cursor: controls, bidi marks, odd spaces."""
-    if text.isascii() and text.isprintable():
+    if text.isprintable():
         return text
-    return "".join(
-        c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text
-    )
+    shown = io.StringIO()  # which holds no list of millions of parts
+    for c in text:
+        shown.write(c if c.isprintable() else c.encode("unicode_escape").decode("ascii"))
+    return shown.getvalue()
 
 
 def show_lines(text: str) -> str:
@@ -99,11 +104,11 @@ def markdown(text: str) -> str:
 
     A word that GitHub would make something of becomes a code span.
     """
-    pieces = _PIECE.split(show(" ".join(text.split())))
-    escaped = "".join(
-        _span(piece) if number % 2 and _LIVE.search(piece) else _backslashed(piece)
-        for number, piece in enumerate(pieces)
-    )
+    written = io.StringIO()
+    for piece in _PIECE.finditer(show(" ".join(text.split()))):
+        live = piece[1] and _LIVE.search(piece[1])
+        written.write(_span(piece[1]) if live else piece[0].translate(_MARKDOWN))
+    escaped = written.getvalue()
     escaped = _BLOCK_START.sub(lambda m: f"{m[0]}\\" if m[0].isdigit() else f"\\{m[0]}", escaped)
     return escaped.encode("ascii", "xmlcharrefreplace").decode("ascii")
 
@@ -111,11 +116,7 @@ def markdown(text: str) -> str:
 def _span(word: str) -> str:
     """Return a code span of a word, without the marks of the sentence behind it."""
     kept = word.rstrip(".,;!?)") or word
-    return f"`{kept}`{_backslashed(word[len(kept) :])}"
-
-
-def _backslashed(text: str) -> str:
-    return "".join(f"\\{c}" if c in _MARKDOWN else c for c in text)
+    return f"`{kept}`{word[len(kept) :].translate(_MARKDOWN)}"
 
 
 def markdown_code(text: str) -> str:

@@ -6,17 +6,19 @@ and of escaped characters nothing may stand that CommonMark, or GitHub, makes so
 
 from __future__ import annotations
 
+import io
 import re
+from array import array
 from collections.abc import Iterator
 
 from archcompiler.gate_python import UnsafeOutput
 
 _COMMENT = re.compile(r"<!-- (?:(?!--|[<>]).)* -->")
-_TOKEN = re.compile(r"\\[!-/:-@[-`{-~]|`+|[^\\`]+|\\")
-"""An escaped character, a run of backticks, or what lies between."""
+_TOKEN = re.compile(
+    r"\\[!-/:-@[-`{-~]|&#(?:1[6-9][0-9]|[2-9][0-9]{2}|[0-9]{4,7});|`+|[^\\`&]+|[\\&]"
+)
+"""An escaped character, a letter beyond ASCII (the only entity), a run of backticks, the rest."""
 _RUN = re.compile("`+")
-_LETTER = re.compile(r"&#(?:1[6-9][0-9]|[2-9][0-9]{2}|[0-9]{4,7});")
-"""What stands for a letter beyond ASCII: the only entity."""
 _MARKUP = (
     ("HTML", re.compile(r"[<>]")),
     ("a link", re.compile(r"[\[\]]")),
@@ -35,7 +37,7 @@ _LIVE = (
 )
 """What GitHub makes something of outside of code spans, backslash or none."""
 _HIDDEN = "\0"
-"""What stands for a code span, or an escaped character: a file cannot have it."""
+"""What stands for a code span, a letter or an escaped character: a file cannot have it."""
 
 
 def check(name: str, text: str, network: str, trusted: frozenset[str]) -> None:
@@ -49,7 +51,7 @@ def check(name: str, text: str, network: str, trusted: frozenset[str]) -> None:
     columns = 0
     for number, line in _outside_blocks(name, rest):
         text = line.removeprefix(f"# {network} in ") if number == 3 else line
-        what = "" if line.strip() in trusted else _found(_LETTER.sub(_HIDDEN, text))
+        what = "" if line.strip() in trusted else _found(text)
         if what:
             raise UnsafeOutput(f"{name}:{number} holds Markdown that no emitter may write: {what}")
         cells = len(re.findall(r"(?<!\\)\|", line)) if line.startswith("|") else 0
@@ -60,31 +62,35 @@ def check(name: str, text: str, network: str, trusted: frozenset[str]) -> None:
 
 def _found(line: str) -> str:
     """Say what a line holds that is not text; nothing where it holds none."""
-    tokens = _outside_spans(line)
-    plain = "".join(_HIDDEN if len(t) > 1 and t[0] == "\\" else t for t in tokens)
-    shown = "".join(t[1:] if len(t) > 1 and t[0] == "\\" else t for t in tokens)
-    found = [what for what, sign in _MARKUP if sign.search(plain)]
-    found += [what for what, sign in _LIVE if sign.search(shown)]
+    plain, shown = io.StringIO(), io.StringIO()  # a line may have millions of tokens
+    for token in _outside_spans(line):
+        escaped = len(token) > 1 and token[0] == "\\"
+        plain.write(_HIDDEN if escaped else token)
+        shown.write(token[1:] if escaped else token)
+    found = [what for what, sign in _MARKUP if sign.search(plain.getvalue())]
+    found += [what for what, sign in _LIVE if sign.search(shown.getvalue())]
     return found[0] if found else ""
 
 
-def _outside_spans(line: str) -> list[str]:
-    """Return a line's tokens with one that is hidden for each code span, in one pass.
+def _outside_spans(line: str) -> Iterator[str]:
+    """Yield a line's tokens with one that is hidden for each code span or letter, in one pass.
 
     A run of backticks opens a span if a later one is as long; backslashes mean nothing inside.
     """
-    ends: dict[int, list[int]] = {}
-    for run in reversed([*_RUN.finditer(line)]):
-        ends.setdefault(len(run[0]), []).append(run.end())
-    tokens, at = [], 0
+    ends: dict[int, array[int]] = {}
+    for run in _RUN.finditer(line):
+        ends.setdefault(len(run[0]), array("L")).append(run.end())
+    for found in ends.values():
+        found.reverse()
+    at = 0
     while token := _TOKEN.match(line, at):
-        at = token.end()
-        later = ends.get(len(token[0]), []) if token[0][0] == "`" else []
+        at, first = token.end(), token[0][0]
+        later = ends.get(len(token[0])) if first == "`" else None
         while later and later[-1] <= at:
             later.pop()
         at = later.pop() if later else at
-        tokens.append(token[0] if at == token.end() else _HIDDEN)
-    return tokens
+        hidden = at > token.end() or (first == "&" and len(token[0]) > 1)
+        yield _HIDDEN if hidden else token[0]
 
 
 def _outside_blocks(name: str, lines: list[str]) -> Iterator[tuple[int, str]]:

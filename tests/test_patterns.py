@@ -1,6 +1,6 @@
 """What repeats for a million characters is read, escaped and checked in proportion.
 
-A child process does it, with a limit of what it may compute that only more than that needs.
+A child process does it, with limits of what it may compute and hold that only more than that needs.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="uses limits of POSIX
 ROOT = Path(__file__).parents[1]
 LONG = 1_000_000
 SECONDS = 60
+BYTES = 250_000_000
 PUMPS = (
     "a", "1a ", "`", "`a", ":a", "\t", " ", "\n", "_1", "a.", "a/", "#\t", "\\", "[", "$", "#",
-    "##a",
+    "##a", "`@", "@ ",
 )  # fmt: skip
 
 
@@ -71,8 +72,9 @@ def read(reader: str) -> None:
 
 @pytest.mark.parametrize("reader", READERS)
 def test_long_texts_end(reader: str) -> None:
-    limit = "import resource; resource.setrlimit(resource.RLIMIT_CPU, ({0}, {0}))"
-    code = f"{limit.format(SECONDS)}; import test_patterns; test_patterns.read({reader!r})"
+    limit = "resource.setrlimit(resource.RLIMIT_{0}, ({1}, {1}))".format
+    limits = f"import resource; {limit('CPU', SECONDS)}; {limit('DATA', BYTES)}"
+    code = f"{limits}; import test_patterns; test_patterns.read({reader!r})"
     path = ":".join(map(str, (ROOT, ROOT / "backends", Path(__file__).parent)))
     done = subprocess.run(
         [sys.executable, "-c", code], env={"PYTHONPATH": path}, capture_output=True, text=True
