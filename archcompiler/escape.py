@@ -11,10 +11,14 @@ import io
 import re
 import shlex
 
-_WORKFLOW_COMMAND = re.compile(r"^([^\S\n]*):(?=:)", re.MULTILINE)
-"""What GitHub's runner takes for a command when a line of a log starts with it."""
-COMMAND = re.compile(r"(?<=#)#(?=\w*\[)")
-"""The second `#` of what programs that keep logs take for a command anywhere in a line.
+COLONS = re.compile(r":(?=[^\x00-\x7f]*:)")
+"""What GitHub's runner takes for a command when a line of a log starts with it.
+
+Signs beyond ASCII may stand in it, here and below: .NET compares without those that nobody sees.
+"""
+_WORKFLOW_COMMAND = re.compile(rf"^((?:[^\S\n]|[^\x00-\x7f])*){COLONS.pattern}", re.MULTILINE)
+COMMAND = re.compile(r"#(?=[^\x00-\x7f]*#[\w\x80-\U0010ffff]*\[)")
+"""The first `#` of what programs that keep logs take for a command anywhere in a line.
 
 GitHub's runner and Azure's agent read `##[`, the agent `##vso[` in any case, too, and TeamCity
 `##teamcity[`. One sign that is replaced by the same each time takes the least memory.
@@ -69,7 +73,7 @@ def shell_word(text: str) -> str:
 def no_commands(text: str) -> str:
     """Break what the program that keeps a log would take for a command, in lines already shown."""
     text = COMMAND.sub(r"\\x23", text)
-    return _WORKFLOW_COMMAND.sub(r"\1\\x3a", text) if "::" in text else text
+    return _WORKFLOW_COMMAND.sub(r"\1\\x3a", text)
 
 
 # GitHub's workflow commands

@@ -10,7 +10,7 @@ import re
 import textwrap
 from collections.abc import Iterator, Mapping
 
-from archcompiler.escape import COMMAND
+from archcompiler.escape import COLONS, COMMAND
 
 WIDTH = 100
 
@@ -70,7 +70,7 @@ def _long(label: str, text: str, value: object, indent: int) -> Iterator[str]:
     """Fold text that is too long for a line; words stay whole."""
     folds = isinstance(value, str) and value.isprintable() and value == " ".join(value.split())
     # What may be a command to the program that keeps a log needs the escapes that quotes have.
-    folds = folds and "::" not in str(value) and not COMMAND.search(str(value))
+    folds = folds and not COLONS.search(str(value)) and not COMMAND.search(str(value))
     if len(label) + 1 + len(text) <= WIDTH or not folds:
         yield f"{label} {text}"
         return
