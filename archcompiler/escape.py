@@ -16,7 +16,7 @@ COLONS = re.compile(r":(?=[^\x00-\x7f]*:)")
 
 Signs beyond ASCII may stand in it, here and below: .NET compares without those that nobody sees.
 """
-_WORKFLOW_COMMAND = re.compile(rf"^((?:[^\S\n]|[^\x00-\x7f])*){COLONS.pattern}", re.MULTILINE)
+_WORKFLOW_COMMAND = re.compile(rf"^([^\n!-\x7f]*){COLONS.pattern}", re.MULTILINE)
 COMMAND = re.compile(r"#(?=[^\x00-\x7f]*#[\w\x80-\U0010ffff]*\[)")
 """The first `#` of what programs that keep logs take for a command anywhere in a line.
 

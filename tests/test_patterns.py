@@ -25,7 +25,7 @@ SECONDS = 60
 BYTES = 250_000_000
 PUMPS = (
     "a", "1a ", "`", "`a", ":a", "\t", " ", "\n", "_1", "a.", "a/", "#\t", "\\", "[", "$", "#",
-    "##a", "`@", "@ ",
+    "##a", "`@", "@ ", "\u3000", "\xe9", ":\xe9", "#\xe9",
 )  # fmt: skip
 
 
@@ -52,6 +52,7 @@ READERS: dict[str, Callable[[str], object]] = {
     "comment of Python": escape.comment,
     "docstring": escape.docstring,
     "log": lambda text: escape.show_lines(f"::##{text}"),
+    "log of what is shown already": escape.no_commands,
     "annotation": lambda text: escape.annotation(f"##{text}"),
     "JSON": lambda text: escape.json_document(f"##{text}"),
     "YAML": lambda text: to_yaml({"a": f"##{text}"}),
