@@ -142,10 +142,8 @@ def run(
         except (Exception, RecursionError) as error:
             outcome = f"CRASH {type(error).__name__}: {str(error)[:200]}"
         found[outcome] += 1
-        if tidy and number % 50 == 0:  # the collector rests while archc works
+        if tidy and number % 500 == 0:  # the collector rests while archc works
             gc.collect()
-            if number == 1_000:
-                gc.freeze()  # what archc keeps need not be looked at again
         if tidy and number % 50_000 == 0 < number:
             print(f"{number:,} done", file=sys.stderr, flush=True)
         if keep and outcome.startswith(BAD):
