@@ -358,3 +358,21 @@ def test_a_file_system_without_hard_links_will_do(
     assert (tmp_path / "model.py.bak").read_text() == "mine\n"
     (tmp_path / "model.py.bak").unlink()
     assert is_build(tmp_path, B)
+
+
+@pytest.mark.parametrize("reason", [errno.ENOSPC, errno.EDQUOT, errno.EIO])
+def test_a_backup_is_no_copy_where_a_link_fails_for_want_of_space(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reason: int
+) -> None:
+    """Of a copy nothing would show, after a kill, that it is archc's."""
+
+    def full(*_: object) -> None:
+        raise OSError(reason, os.strerror(reason))
+
+    write(tmp_path, A, source="net.yaml")
+    (tmp_path / "model.py").write_text("mine\n")
+    before = tree(tmp_path)
+    monkeypatch.setattr(os, "link", full)
+    monkeypatch.setattr(shutil, "copyfile", lambda *_: pytest.fail("copies"))
+    assert codes(refused(tmp_path, B, force=True)) == ["E603"]
+    assert tree(tmp_path) == before
