@@ -183,14 +183,13 @@ class _Expander:
             layer = dataclasses.replace(head.layer, name=head.name)
             port = Port(head.name.text)
             scope = Scope(top.params, port)
-            for name in layer.sources:
-                if name.text == "input":
-                    self.report.error(
-                        "E302",
-                        "`input` is what enters the head, so it cannot say what enters it",
-                        name.position,
-                        hint="name a layer, or drop `from` to read the end of the body",
-                    )
+            for name in (n for n in layer.sources if n.text == "input"):
+                self.report.error(
+                    "E302",
+                    "`input` is what enters the head, so it cannot say what enters it",
+                    name.position,
+                    hint="name a layer, or drop `from` to read the end of the body",
+                )
             seen = frame if head.training_only else evaluated
             place = Place(
                 scope=scope,
@@ -333,7 +332,8 @@ class _Expander:
         if self.count > MAX_LAYERS:
             self.over_budget(layer.position)
         if self.given > MAX_GIVEN:
-            self.over_budget(layer.position, f"{MAX_GIVEN:,} inputs, parameters and defaults")
+            most = f"{MAX_GIVEN:,} inputs, branches, parameters and defaults"
+            self.over_budget(layer.position, most)
         name = layer.name.text if layer.name else ""
         path = join(place.prefix, name) if name else ""
         if name and layer.name:

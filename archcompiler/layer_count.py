@@ -50,14 +50,14 @@ class LayerCount:
         return self.known[id(layer)][1]
 
     def given(self, layer: Layer) -> int:
-        """Return how many values one layer is given: inputs, parameters and defaults."""
+        """Return how many inputs, branches, parameters and defaults one layer is given."""
         defaults = [layer.defaults, *(branch.defaults for branch in layer.branches)]
         parameters = len(layer.arguments)
         if layer.block and (block := self.blocks.get(layer.block.text)):
             defaults.append(block.layer.defaults)
             parameters = max(parameters, len(block.params))
         own = sum(len(values) for said in defaults for values in said.values())
-        return len(layer.sources) + parameters + own
+        return len(layer.sources) + len(layer.branches) + parameters + own
 
     def _patched(self, *names: Name | None) -> bool:
         return any(name is not None and name.text in self.patched for name in names)

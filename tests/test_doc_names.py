@@ -7,7 +7,7 @@ from dataclasses import MISSING, fields
 from pathlib import Path
 
 import pytest
-from pages import EMITTED, LANGUAGE, PAGES, ROOT, prose
+from pages import EMITTED, LANGUAGE, PAGES, ROOT, on, prose
 
 from archcompiler import (
     containers,
@@ -20,6 +20,7 @@ from archcompiler import (
     scalars,
     source,
 )
+from archcompiler.cli import COMMANDS
 from archcompiler.fields import ACTIVATIONS, MAX_COUNT, says, yaml_text
 from archcompiler.fields import write as written
 from archcompiler.initializer import DISTRIBUTIONS, FAN_MODES, INIT_NUMBERS, INIT_WORDS
@@ -79,6 +80,14 @@ def test_links(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
 def test_paths(page: Path) -> None:
     assert missing_paths(page) == []
+
+
+def test_commands_exist() -> None:
+    for page in PAGES:
+        shell = "".join(b.text for b in on(page) if b.language == "sh")
+        text = page.read_text("utf-8") + re.sub("^", "$ ", shell, flags=re.M)
+        for word in re.findall(r"(?:`|\$ )archc ([a-z]+)\b", text):
+            assert word in COMMANDS, f"{page.name}: there is no `archc {word}`"
 
 
 def test_tests_exist() -> None:
@@ -183,7 +192,7 @@ def test_limits() -> None:
         "numbers in an expression": f"2^{expression.MAX_INTEGER.bit_length() - 1}",
         "parameters that read one another in turn": f"{evaluate.MAX_DEPTH}",
         "layers, after blocks and repeats": f"{expand.MAX_LAYERS:,}",
-        "inputs, parameters and defaults of layers, likewise": f"{expand.MAX_GIVEN:,}",
+        "inputs, branches, parameters and defaults of layers, likewise": f"{expand.MAX_GIVEN:,}",
         "containers inside one another": f"{containers.MAX_DEPTH}",
         "names in the path of a patch": f"{source.MAX_DEPTH}",
         "weights of a network": f"2^{infer.MAX_PARAMS.bit_length() - 1}",

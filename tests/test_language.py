@@ -269,11 +269,10 @@ def test_what_patches_make_small_is_not_too_large(patches: str, layers: int | No
 @pytest.mark.parametrize(
     "block",
     [
+        "{layers: [{branches: {a: [], b: []}, join: add, name: f}]}",
         "{params: {p: 8, q: 1}, layers: [{conv: $p, stride: $q, name: c}]}",
         "{layers: [{identity, name: c}, {add, from: [c, c], name: d}]}",
         "{layers: [{conv: 8, name: c}], defaults: {conv: {bias: true, stride: 1}}}",
-        "{layers: [{branches: {a: {layers: [{conv: 1, name: c}], defaults: {conv: {bias: true}}}, "
-        "b: {layers: [{conv: 1, name: c}], defaults: {conv: {bias: true}}}}, name: f}]}",
     ],
 )
 def test_what_a_use_is_given_counts(monkeypatch: pytest.MonkeyPatch, block: str) -> None:
@@ -283,7 +282,7 @@ def test_what_a_use_is_given_counts(monkeypatch: pytest.MonkeyPatch, block: str)
     monkeypatch.setattr(expand, "MAX_GIVEN", 600)
     compile_node(parse(text, "net.yaml"), source="net.yaml")
     monkeypatch.setattr(expand, "MAX_GIVEN", 599)
-    with pytest.raises(ArchcError, match="more than 599 inputs, parameters and defaults"):
+    with pytest.raises(ArchcError, match="more than 599 inputs, branches, parameters and defaults"):
         compile_node(parse(text, "net.yaml"), source="net.yaml")
 
 
