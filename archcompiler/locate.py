@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,10 +119,12 @@ def _stay_below(folder: Path, found: Iterable[Path]) -> None:
     """Refuse links to what is no spec below a folder: nobody named it, and errors quote it."""
     root = folder.resolve()
     real = {p: Path(os.path.realpath(p)) for p in found}
-    out = [p for p, target in real.items() if not target.is_relative_to(root)]
-    others = [p for p, t in real.items() if p not in out and not is_open_spec(t, root)]
-    if wrong := out or others:
-        what = f"out of the folder {folder}" if out else "to a file that is hidden or no spec"
+    what = f"out of the folder {folder}"
+    wrong = [p for p, target in real.items() if not target.is_relative_to(root)]
+    if not wrong:
+        what = "to a file that is hidden or no spec"
+        wrong = [p for p, target in real.items() if not is_open_spec(target, root)]
+    if wrong:
         more = f"; {len(wrong) - 1} more like it" if wrong[1:] else ""
         message = f"{wrong[0]} is a link {what}{more}"
         raise _no_spec(message, "move it away, or name the file itself")
@@ -130,10 +133,11 @@ def _stay_below(folder: Path, found: Iterable[Path]) -> None:
 def is_open_spec(path: Path, root: Path) -> bool:
     """Tell whether a path below `root` is called like a spec, and nothing on the way is hidden.
 
-    Both paths are real ones. What else lies below a folder of specs may be nobody's to see.
+    Both paths are real ones. What else lies below a folder of specs may be nobody's to see. Two
+    dots hide nothing: so the folders are called behind the links of a volume of Kubernetes.
     """
-    parts = path.relative_to(root).parts
-    return path.suffix in SUFFIXES and not any(part.startswith(".") for part in parts)
+    hidden = (part for part in path.relative_to(root).parts if re.match(r"\.(?!\.)", part))
+    return path.suffix in SUFFIXES and not any(hidden)
 
 
 def _is_closed(look: Callable[[str], object], word: str) -> bool:

@@ -99,6 +99,17 @@ def test_what_a_spec_extends_is_not_hidden(folder: Path, way: str) -> None:
     assert f"E114] `{way}` is hidden" in run("check", "net.yaml").output
 
 
+def test_a_volume_of_kubernetes_is_a_folder_of_specs(folder: Path) -> None:
+    volume = folder / "volume"
+    (volume / "..2026_11_22").mkdir(parents=True)
+    (volume / "..data").symlink_to("..2026_11_22")
+    (volume / "..data" / "base.yaml").write_bytes((folder / "small.yaml").read_bytes())
+    (volume / "..data" / "net.yaml").write_text("archc: 1\nname: net\nextends: base.yaml\n")
+    for name in ("base.yaml", "net.yaml"):
+        (volume / name).symlink_to(f"..data/{name}")
+    assert run("check", "volume").exit_code == 0
+
+
 def test_a_hidden_folder_may_hold_all_of_them(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
