@@ -65,6 +65,8 @@ class Archc(click.Group):
         except BrokenPipeError:
             _drop_output()
             raise click.exceptions.Exit(NOBODY_READS) from None
+        except click.ClickException as error:
+            raise _shown(error) from None
         except OSError as error:
             _unexpected(error, debug=False)
             raise click.exceptions.Exit(USAGE_OR_ENVIRONMENT) from None
@@ -108,9 +110,8 @@ class Archc(click.Group):
 
             report(error.diagnostics)
             ctx.exit(error.exit_code)
-        except click.ClickException as error:  # whose message quotes words as they were given
-            vars(error)["message"] = show_lines(error.message)
-            raise
+        except click.ClickException as error:
+            raise _shown(error) from None
         except (click.exceptions.Exit, click.Abort):
             raise
         except KeyboardInterrupt:
@@ -143,6 +144,12 @@ def _ended_by_signals() -> Iterator[None]:
 
 def _end(number: int, _: object) -> NoReturn:
     raise Ended(128 + number)
+
+
+def _shown(error: click.ClickException) -> click.ClickException:
+    """Escape the message of an error of usage, which quotes words as they were given."""
+    vars(error)["message"] = show_lines(error.message)
+    return error
 
 
 def _unexpected(error: Exception, *, debug: bool) -> None:

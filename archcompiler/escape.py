@@ -152,10 +152,9 @@ def literal(value: object) -> str:
 
 
 def _string(value: str) -> str:
-    body = ascii(value)[1:-1].replace("\\'", "'")
-    if '"' in body and "'" not in body:
-        return f"'{body}'"
-    return '"' + body.replace('"', '\\"') + '"'
+    quote = "'" if value.count('"') > value.count("'") else '"'
+    body = value.encode("unicode_escape").decode("ascii")
+    return quote + body.replace(quote, f"\\{quote}") + quote
 
 
 def docstring(text: str) -> str:

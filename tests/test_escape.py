@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import logged
 import pytest
 import rendered
 from click.testing import CliRunner
@@ -30,14 +31,10 @@ HOSTILE = (
     "1.", "1. b", "12) c", "# x", "=", "~~~", "a|b", "[a](javascript:x)", "<b>", "&lt;",
     "coding=utf_7", "-*- coding: utf-7 -*-", "{{7*7}}", "{% raw %}",
     "{__import__('os')}", "'\"\"\"'", "\"'", "\\",
-    "a\\", "\\N{BULLET}", "\x00", "\x7f", "\r", "\x85\u2028\u2029", "\u202ea\u2066", "\ufeff",
+    "a\\", "\\'", "\\\\'\"\"\"", "\\N{BULLET}", "\x00", "\x7f", "\r", "\x85\u2028\u2029",
+    "\u202ea\u2066", "\ufeff",
     "\U000e0001", "\xe9\u754c", "%0A::x", "a:b,c", "",
 )  # fmt: skip
-UNSEEN = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u3164\ufe00-\ufe0f\uffa0]")
-"""Printable signs that have no width, and that a comparison by culture overlooks."""
-ANYWHERE = r"##[a-z\u017f]*\["
-"""What the log of a CI run takes for a command, wherever it stands."""
-LOGGED = re.compile(rf"^\s*::|{ANYWHERE}", re.MULTILINE | re.IGNORECASE)
 MARKS = "\t\n\\\"'`{}[]()<>#%:|*&!$~@=;,. -_+/w0192abcdeghx\xe9"
 PRINTS = {
     "archcompiler/diagnostics.py": "say, put and report",
@@ -62,14 +59,14 @@ def test_lines_for_people(text: str) -> None:
     shown = escape.show_lines(text)
     assert all(line.isprintable() for line in shown.split("\n"))
     assert shown.count("\n") == text.count("\n")
-    assert not LOGGED.search(UNSEEN.sub("", shown))
+    assert not logged.commands(shown)
 
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_annotations(text: str) -> None:
     for shown in (escape.annotation(text), escape.annotation_property(text)):
         assert shown.isprintable()
-        assert not re.search(ANYWHERE, UNSEEN.sub("", shown), re.IGNORECASE)
+        assert not logged.ANYWHERE.search(logged.seen(shown))
     assert not re.search("[:,]", escape.annotation_property(text))
 
 
@@ -78,14 +75,22 @@ def test_documents(text: str) -> None:
     written = escape.json_document({"a": text})
     assert json.loads(written) == {"a": text}
     assert written.isascii()
-    assert not LOGGED.search(written)
+    assert not logged.commands(written)
     yaml = to_yaml({"a": text})
     root = source.parse(yaml, "a.yaml")
     assert isinstance(root, source.Mapping)
     node = root.entries["a"].node
     assert isinstance(node, source.Scalar)
     assert node.value == text
-    assert not LOGGED.search(UNSEEN.sub("", yaml))
+    assert not logged.commands(yaml)
+
+
+@pytest.mark.parametrize("words", [[], ["check"], ["build", "inception_v3", "-b"]])
+@pytest.mark.parametrize("text", ["--##[a]", "--a##vso[b.c]d", "##vso[a.b]c", "\n::add-mask::b"])
+def test_errors_of_usage(words: list[str], text: str) -> None:
+    done = CliRunner().invoke(main, [*words, text])
+    assert done.exit_code == 2
+    assert not logged.commands(done.output)
 
 
 @pytest.mark.parametrize("text", ["## a heading", "##vso", "## [a]", "#[a]", "#vso[a]", "##-["])
