@@ -73,7 +73,7 @@ def lock_path(spec: Path) -> Path:
 def owner(spec: Path) -> Path:
     """Return the spec to which the lock beside `spec` belongs: another where both are links."""
     path = lock_path(spec)
-    if path.is_symlink() and not _is_elsewhere(path, spec):
+    if spec.is_symlink() and path.is_symlink() and not _is_elsewhere(path, spec):
         return relative(Path(os.path.realpath(spec)))
     return spec
 

@@ -1,4 +1,4 @@
-"""The numbered cases of docs/security.md about what is around specs: files, streams, software."""
+"""The numbered cases of docs/security.md that no single spec makes: encodings, files, software."""
 
 from __future__ import annotations
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shlex
 from pathlib import Path
 
 import pytest
@@ -374,32 +373,3 @@ def test_patches_that_are_not_told_are_counted(folder: Path) -> None:
     told = [line for line in first.splitlines() if line.startswith("   patched ")]
     assert told.pop(0).endswith(" by 1 more, before")
     assert [line.rpartition(":")[2] for line in told] == ["6", "7", "8", "9", "10"]
-
-
-ODD_NAMES = ("a$(touch PWNED)`id`.yaml", "two words.yaml", "it's.yaml", "a;b&c.yaml", "-o.yaml")
-
-
-@pytest.mark.skipif(os.name == "nt", reason="no file is called so there")
-@pytest.mark.parametrize("state", ["drifted", "broken", "a link", "none", "reformatted"])
-@pytest.mark.parametrize("name", ODD_NAMES)
-def test_the_command_of_a_hint_is_that_file_s_own(name: str, state: str, folder: Path) -> None:
-    """Whoever pastes it into a shell runs archc on this file, and nothing that its name says."""
-    spec = folder / "good.yaml"
-    spec = spec.rename(folder / name)
-    path = (folder / "good.lock").rename(lock_path(spec))
-    text = path.read_text()
-    path.unlink()
-    if state == "a link":
-        path.symlink_to("elsewhere")
-    elif state != "none":
-        replaced = {"drifted": ("params: 448", "params: 449"), "broken": ("archc_lock", "lock")}
-        path.write_text(text.replace(*replaced.get(state, ("}\n", " }\n"))))
-        if state == "broken":
-            path.write_text("archc_lock: 1\n<<<<<<<\n")
-    found = " ".join(run("lock", "--check", ".").stdout.split())
-    shown = re.search(r"`(archc lock .*yaml'?)` writes", found)
-    assert shown
-    words = shlex.split(shown[1], comments=True)
-    assert words[:2] == ["archc", "lock"]
-    assert [Path(word) for word in words[2:]] == [Path(name)]
-    assert not words[2].startswith("-")

@@ -115,12 +115,6 @@ def test_the_summary_it_names_is_one(folder: Path) -> None:
         assert CliRunner().invoke(main, shlex.split(named[1])).exit_code == 0
 
 
-def test_the_command_for_the_schema_names_a_folder_quoted(folder: Path) -> None:
-    (folder / "a $(id)").mkdir()
-    said = new("a $(id)/mine", "--from", "googlenet").stdout
-    assert "archc schema > 'a $(id)/archc.schema.json'" in said
-
-
 def test_a_file_below_is_named_by_its_way(folder: Path) -> None:
     (folder / "bases").mkdir()
     (folder / "bases" / "net.yaml").write_bytes(shipped()["googlenet"].read_bytes())

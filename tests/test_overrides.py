@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
-import shlex
 from pathlib import Path
 
 import pytest
 
-from archcompiler.compiler import compile_file, compile_node
+from archcompiler.compiler import compile_file
 from archcompiler.errors import ArchcError
 from archcompiler.ir import Network
 from archcompiler.overrides import parse_assignment
-from archcompiler.source import parse
 
 SPEC = Path(__file__).parent.parent / "specs" / "inception_v3.yaml"
 
@@ -49,16 +46,6 @@ def test_changes_are_remembered_in_order() -> None:
         "archc build inception_v3 -b torch num_classes=7 input=HxW"
     )
     assert changed().origin == "inception_v3.yaml"
-
-
-@pytest.mark.parametrize("name", ["a$(touch PWNED)`id`.yaml", "two words.yaml", "-o.yaml"])
-def test_the_command_for_another_size_names_files_quoted(name: str) -> None:
-    spec = "archc: 1\nname: a\ninput: 8x8x3\nstem: []\nbody: []\nheads: {Logits: []}\n"
-    network = compile_node(parse(spec, name), source=name).network
-    network = dataclasses.replace(network, changes=("Logits.x=[1, 2]",))
-    words = shlex.split(network.command_for_size("torch"))
-    file = f"./{name}" if name.startswith("-") else name
-    assert words == ["archc", "build", file, "-b", "torch", "Logits.x=[1, 2]", "input=HxW"]
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """What archc refuses fails in the frameworks, or gives something that nobody meant.
 
-The cases call a framework's layers as a careless emitter would. A rule that no framework needs is
-seen here, and so is one that lets through what it must not.
+The cases call a framework's layers as a careless emitter would, so that each rule of shapes is held
+against what it keeps out.
 """
 
 from __future__ import annotations
