@@ -70,6 +70,12 @@ def scratch() -> Iterator[Path]:
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
 
+def tidy_up() -> None:
+    """Remove the folder of this process: one of several does not end as Python's do."""
+    _scratch().cleanup()
+    _scratch.cache_clear()
+
+
 @cache
 def _scratch() -> tempfile.TemporaryDirectory[str]:
     """Return the one folder of this process, which goes with it."""
