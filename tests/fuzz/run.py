@@ -6,9 +6,9 @@
     python tests/fuzz/run.py paths --seed 1 --count 2000
     python tests/fuzz/run.py loaders --seed 1 --count 2000
 
-Each spec has a clock of its own. Where there are many, each 10,000 have a process of their own, on all
-cores: click's runner of commands leaves something behind in each. The last line is the figure, with
-the peak of the largest process. What failed is written to a folder of `--keep`.
+Each spec has a clock of its own. Where there are many, each 10,000 have a process of their own, on
+all cores: click's runner of commands leaves something behind in each. The last line is the figure,
+with the peak of the largest process. What failed is written to a folder of `--keep`.
 """
 
 from __future__ import annotations
