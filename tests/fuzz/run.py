@@ -150,6 +150,8 @@ def run(
         except (Exception, RecursionError) as error:
             outcome = f"CRASH {type(error).__name__}: {str(error)[:200]}"
         found[outcome] += 1
+        if tidy and outcome.startswith(BAD):
+            print(f"number {number}: {outcome}", file=sys.stderr, flush=True)
         if tidy and number % 500 == 0:  # the collector rests while archc works
             gc.collect()
         if keep and outcome.startswith(BAD):
@@ -198,8 +200,9 @@ def main() -> int:
     args = parser.parse_args()
     found = run_all(args.mode, args.seed, args.count, args.keep)
     bad = sum(n for what, n in found.items() if what.startswith(BAD))
-    for what, number in found.most_common(25):
-        print(f"{number:>9,}  {what}")
+    for place, (what, number) in enumerate(found.most_common()):
+        if place < 25 or what.startswith(BAD):
+            print(f"{number:>9,}  {what}")
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     peak = max(one.ru_maxrss for one in used) // 1024
     print(
