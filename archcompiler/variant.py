@@ -46,12 +46,13 @@ def places(first: str, spec: Spec, network: Network, typed: str, holds: Holds) -
     ]
     head = f"patch: # `archc summary {show(typed)}` shows every path"
     sections = [list(s) for s in (_params(network), _defaults(network), _heads(network))]
-    sections = [s for s in sections if s and holds(first + "\n".join(s) + "\n")]
-    found = (
-        next((p for p in tried if holds(f"{first}{head}\n{p}\n")), None)
-        for tried in (itertools.islice(one, MOST_TRIED) for one in _patches(spec, network))
-    )
-    patches = [patch for patch in found if patch]
+    tried = [list(itertools.islice(one, MOST_TRIED)) for one in _patches(spec, network)]
+    patches = [one[0] for one in tried if one]
+    # To compile a large network once is enough where all of it holds together, as it mostly does.
+    if not holds("\n".join([first, *itertools.chain(*sections), head, *patches, ""])):
+        sections = [s for s in sections if s and holds(first + "\n".join(s) + "\n")]
+        found = (next((p for p in one if holds(f"{first}{head}\n{p}\n")), "") for one in tried)
+        patches = [patch for patch in found if patch]
     for section in (*sections, [head, *patches] if patches else []):
         lines += ["", *(f"# {line}" for line in section)] if section else []
     return "\n".join(lines) + "\n"

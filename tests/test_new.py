@@ -11,8 +11,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from archcompiler.cli import main
-from archcompiler.compiler import compile_file
+from archcompiler.compiler import compile_file, compile_node, trace_file
 from archcompiler.locate import shipped
+from archcompiler.source import parse
+from archcompiler.variant import places, start
 
 
 @pytest.fixture(autouse=True)
@@ -148,3 +150,23 @@ def test_mistakes(words: tuple[str, ...], said: str) -> None:
     assert found.exit_code == 2
     assert said in found.stderr
     assert not Path("mine.yaml").exists()
+
+
+@pytest.mark.parametrize("base", sorted(shipped()))
+def test_examples_are_tried_together_first(base: str) -> None:
+    """A large network is compiled once for them, not once for each."""
+    trace = trace_file(shipped()[base])
+    first = start("mine", base, trace.network)
+    tried: list[str] = []
+
+    def holds(text: str) -> bool:
+        tried.append(text)
+        compile_node(parse(text, "mine.yaml"), source="mine.yaml")
+        return True
+
+    shown = places(first, trace.spec, trace.network, base, holds)
+    assert len(tried) == 1
+    assert len(tried[0].splitlines()) > len(first.splitlines()) + 3
+    assert set(tried[0].removeprefix(first).split("\n")) <= {
+        line.removeprefix("# ") for line in shown.split("\n")
+    }
